@@ -1,1 +1,3 @@
+//! The `chaperone` command.
+
 fn main() {}
