@@ -2,10 +2,11 @@
 //! say to each other besides Envoy's own protocol.
 
 /// Package `chaperone.v1`.
-#[expect(
+#[allow(
     missing_docs,
+    unused_qualifications,
     clippy::pedantic,
-    reason = "generated; the documentation is in the .proto files"
+    reason = "generated code; the documentation is in the .proto files"
 )]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/chaperone.v1.rs"));
