@@ -187,7 +187,7 @@ impl From<JsonPointer> for String {
 
 /// Bounds on what is read of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// The largest body, in bytes.
     pub body_bytes: usize,
