@@ -1,1 +1,5 @@
-//! stub
+//! JSON, read strictly: whole documents for requests, a stream of tokens for
+//! responses.
+
+pub mod document;
+pub mod tokenizer;

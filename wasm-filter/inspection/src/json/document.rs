@@ -1,0 +1,1 @@
+//! stub: a whole document, read strictly.
