@@ -100,7 +100,8 @@ impl PolicySet {
         let decisions = panel.hops.iter().map(|hop| hop.decision.clone());
         let decision = decisions.reduce(Decision::strictest).unwrap_or_else(|| {
             let hop = question.chain.depth() - 1;
-            not_permitted(hop, "", "")
+            let (action, resource) = (String::new(), String::new());
+            Decision::Deny(BTreeSet::from([Reason::NotPermitted { hop, action, resource }]))
         });
         let Panel { hops, shadow, .. } = panel;
         Answer { decision, hops, shadow, policy_set: self.digest() }
@@ -138,13 +139,8 @@ impl Panel<'_> {
                     }
                     Err(misfit) => {
                         tracing::error!(%misfit, "a command does not fit the policy schema");
-                        let found = Findings::default();
-                        self.answer(
-                            index,
-                            command,
-                            found.decision(self.set, index, command),
-                            found,
-                        );
+                        let nothing = not_permitted(index, command);
+                        self.answer(index, command, Findings::default(), nothing);
                     }
                 }
             }
@@ -159,33 +155,37 @@ impl Panel<'_> {
         hop: &Hop,
         command: &Command,
     ) {
-        let found = Findings::of(&self.set.deciding, request, entities);
         let asserted = hop.assurance == Assurance::Asserted;
-        let judge = |found: &Findings| match found.decision(self.set, index, command) {
-            Decision::Allow(_) | Decision::NeedsApproval(..) if asserted => {
-                Decision::Deny(BTreeSet::from([Reason::Asserted { hop: index }]))
-            }
-            decision => decision,
+        let nothing = || match asserted {
+            true => Reason::Asserted { hop: index },
+            false => not_permitted(index, command),
         };
+        let find = |policies| {
+            let mut found = Findings::of(policies, request, entities);
+            if asserted {
+                found.permits.clear();
+            }
+            found
+        };
+        let found = find(&self.set.deciding);
         if !self.set.shadow.is_empty() {
-            let shadow = Findings::of(&self.set.shadow, request, entities);
+            let shadow = find(&self.set.shadow);
             let policies = shadow.everything();
             if !policies.is_empty() {
-                let decision = judge(&found.clone().and(shadow));
                 self.shadow.push(ShadowAnswer {
                     hop: index,
                     action: command.action.name(),
                     resource: command.resource.clone(),
                     policies,
-                    decision,
+                    decision: found.clone().and(shadow).decision(self.set, nothing()),
                 });
             }
         }
-        let decision = judge(&found);
-        self.answer(index, command, decision, found);
+        self.answer(index, command, found, nothing());
     }
 
-    fn answer(&mut self, hop: usize, command: &Command, decision: Decision, found: Findings) {
+    fn answer(&mut self, hop: usize, command: &Command, found: Findings, nothing: Reason) {
+        let decision = found.decision(self.set, nothing);
         self.hops.push(HopPolicies {
             hop,
             action: command.action.name(),
@@ -238,7 +238,8 @@ impl Findings {
     }
 
     /// Forbid wins, and a policy that could not be evaluated might have forbidden.
-    fn decision(&self, set: &PolicySet, hop: usize, command: &Command) -> Decision {
+    /// `nothing` is the reason when no policy says anything.
+    fn decision(&self, set: &PolicySet, nothing: Reason) -> Decision {
         let forbids = self.forbids.iter().cloned().map(Reason::Forbidden);
         let failed = self.failed.iter().cloned().map(Reason::PolicyFailed);
         let reasons: BTreeSet<_> = forbids.chain(failed).collect();
@@ -249,7 +250,7 @@ impl Findings {
         permits
             .map(super::set::Policy::permission)
             .reduce(Decision::strictest)
-            .unwrap_or_else(|| not_permitted(hop, command.action.name(), &command.resource))
+            .unwrap_or_else(|| Decision::Deny(BTreeSet::from([nothing])))
     }
 
     /// Those that the decision rests on.
@@ -265,10 +266,7 @@ impl Findings {
     }
 }
 
-fn not_permitted(hop: usize, action: &str, resource: &str) -> Decision {
-    Decision::Deny(BTreeSet::from([Reason::NotPermitted {
-        hop,
-        action: action.to_owned(),
-        resource: resource.to_owned(),
-    }]))
+fn not_permitted(hop: usize, command: &Command) -> Reason {
+    let action = command.action.name().to_owned();
+    Reason::NotPermitted { hop, action, resource: command.resource.clone() }
 }

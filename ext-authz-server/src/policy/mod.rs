@@ -8,6 +8,8 @@ mod decide;
 mod decision;
 mod error;
 mod explain;
+#[cfg(test)]
+mod golden;
 mod law;
 mod reload;
 mod request;
