@@ -270,3 +270,197 @@ fn not_permitted(hop: usize, command: &Command) -> Reason {
     let action = command.action.name().to_owned();
     Reason::NotPermitted { hop, action, resource: command.resource.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use chaperone_inspection::facts::Action;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::golden::{known, policies};
+    use super::super::set::PolicySet;
+    use super::super::source::SourceFile;
+    use super::*;
+
+    fn command(action: &str, resource: &str, attributes: serde_json::Value) -> Command {
+        Command {
+            action: Action::named(action).unwrap(),
+            resource: resource.to_owned(),
+            attributes: attributes.as_object().unwrap().clone(),
+        }
+    }
+
+    fn select() -> Command {
+        command("sql:select", "users", json!({ "has_where": true, "statements": 1 }))
+    }
+
+    fn hop(principal: &str, groups: &[&str], assurance: Assurance) -> Hop {
+        Hop {
+            principal: principal.parse().unwrap(),
+            assurance,
+            groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
+        }
+    }
+
+    fn ask(set: &PolicySet, enforce: Enforce, hops: &[Hop], commands: &[Command]) -> Answer {
+        let chain = Chain::new(hops.to_vec()).unwrap();
+        let request = RequestContext { method: "POST", host: "orders.example", path: "/" };
+        set.decide(&Question { chain: &chain, enforce, service: "orders", request, commands })
+    }
+
+    #[test]
+    fn the_strictest_command_decides() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
+        let delete = command("sql:delete", "users", json!({ "has_where": true }));
+        let drop = command("sql:drop", "users", json!({ "has_where": false }));
+        let of = |commands: &[Command]| ask(&set, Enforce::EveryHop, &job, commands).decision;
+        assert!(matches!(of(&[select()]), Decision::Allow(_)));
+        assert!(matches!(of(&[select(), delete.clone()]), Decision::NeedsApproval(..)));
+        assert!(matches!(of(&[select(), drop, delete]), Decision::Deny(_)));
+    }
+
+    #[test]
+    fn nothing_is_not_permitted() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
+        assert!(matches!(ask(&set, Enforce::EveryHop, &job, &[]).decision, Decision::Deny(_)));
+    }
+
+    #[test]
+    fn facts_of_another_kind_than_the_vocabulary_deny() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
+        let odd = command("sql:select", "users", json!({ "has_where": "yes" }));
+        let denied = ask(&set, Enforce::EveryHop, &job, &[odd]).decision;
+        assert!(matches!(denied, Decision::Deny(_)));
+    }
+
+    #[test]
+    fn only_the_caller_is_asked_where_that_is_configured() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let hops = [
+            hop("github/stranger", &[], Assurance::Asserted),
+            hop("k8s/job", &["deploy-bots"], Assurance::Proven),
+        ];
+        let answer = ask(&set, Enforce::CurrentActor, &hops, &[select()]);
+        assert!(matches!(answer.decision, Decision::Allow(_)));
+        assert_eq!(answer.hops.iter().map(|hop| hop.hop).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn groups_of_another_hop_are_not_ones_own() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let hops = [
+            hop("k8s/job", &["deploy-bots"], Assurance::Proven),
+            hop("k8s/job", &[], Assurance::Proven),
+        ];
+        let answer = ask(&set, Enforce::EveryHop, &hops, &[select()]);
+        let reason = |hop| Reason::NotPermitted {
+            hop,
+            action: "sql:select".to_owned(),
+            resource: "users".to_owned(),
+        };
+        assert_eq!(answer.decision, Decision::Deny(BTreeSet::from([reason(1)])));
+    }
+
+    /// Conditions, those that look at the chain and those that break the law included.
+    fn conditions() -> impl Strategy<Value = String> {
+        let atom = prop_oneof![
+            (1..4_i64, prop_oneof!["<", "<=", ">", ">=", "==", "!="])
+                .prop_map(|(n, operator)| format!("context.chain.depth {operator} {n}")),
+            (0..3_i64, prop_oneof!["<=", "==", ">="])
+                .prop_map(|(n, operator)| format!("context.hop.index {operator} {n}")),
+            (prop_oneof!["==", "!="], prop_oneof!["asserted", "attested", "proven"])
+                .prop_map(|(operator, name)| format!("context.chain.weakest {operator} {name:?}")),
+            "[ab]".prop_map(|group| format!("context.chain.groups.contains(Group::{group:?})")),
+            "[ab]".prop_map(|group| format!("context.chain.root in Group::{group:?}")),
+            "[ab]".prop_map(|group| format!("principal in Group::{group:?}")),
+            Just("context.hop.assurance == \"proven\"".to_owned()),
+            Just("principal.issuer == \"k8s\"".to_owned()),
+            Just("context.sql.statements * 9223372036854775807 > context.chain.depth".to_owned()),
+        ];
+        atom.prop_recursive(3, 8, 2, |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} && {b})")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} || {b})")),
+                inner.clone().prop_map(|a| format!("!({a})")),
+                (inner.clone(), inner.clone(), inner)
+                    .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
+            ]
+        })
+    }
+
+    fn sets() -> impl Strategy<Value = PolicySet> {
+        let policy = (
+            prop_oneof![3 => Just("permit"), 1 => Just("forbid")],
+            prop_oneof!["when", "unless"],
+            prop_oneof![
+                Just("principal".to_owned()),
+                "[ab]".prop_map(|group| format!("principal in Group::{group:?}"))
+            ],
+            conditions(),
+        );
+        proptest::collection::vec(policy, 1..5).prop_map(|policies| {
+            let policies = policies.iter().enumerate().map(|(nth, policy)| {
+                let (effect, when, principal, condition) = policy;
+                format!(
+                    "@id(\"{nth}\") {effect} ({principal}, action in Action::\"sql:read\", \
+                     resource) {when} {{ {condition} }};\n"
+                )
+            });
+            let text: String = policies.collect();
+            let path = PathBuf::from("a.cedar");
+            let files = [SourceFile { path, text: text.as_str().into() }];
+            PolicySet::parse(&files, &known()).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+        })
+    }
+
+    fn hops() -> impl Strategy<Value = Hop> {
+        let assurance = prop_oneof![
+            1 => Just(Assurance::Asserted),
+            3 => Just(Assurance::Attested),
+            3 => Just(Assurance::Proven),
+        ];
+        let groups = proptest::sample::subsequence(vec!["a", "b"], 0..=2);
+        (prop_oneof!["github/x", "k8s/x", "k8s/y"], groups, assurance)
+            .prop_map(|(principal, groups, assurance)| hop(&principal, &groups, assurance))
+    }
+
+    /// Allow, then needs approval, then deny.
+    const fn strictness(decision: &Decision) -> u8 {
+        match decision {
+            Decision::Allow(_) => 0,
+            Decision::NeedsApproval(..) => 1,
+            Decision::Deny(_) => 2,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::with_cases(100) })]
+
+        /// The law, for every set that is loaded without a warning of breaking it.
+        #[test]
+        fn an_earlier_hop_never_grants(
+            set in sets().prop_filter("the law", |set| {
+                !set.warnings().iter().any(|warning| warning.message.contains("earlier hop"))
+            }),
+            earlier in hops(),
+            hops in proptest::collection::vec(hops(), 1..4),
+        ) {
+            let shorter = ask(&set, Enforce::EveryHop, &hops, &[select()]).decision;
+            let longer: Vec<_> = std::iter::once(earlier).chain(hops).collect();
+            let longer = ask(&set, Enforce::EveryHop, &longer, &[select()]).decision;
+            prop_assert!(strictness(&longer) >= strictness(&shorter), "{shorter:?} {longer:?}");
+        }
+
+        #[test]
+        fn an_asserted_hop_never_grants(set in sets(), mut hops in proptest::collection::vec(hops(), 1..4)) {
+            hops[0].assurance = Assurance::Asserted;
+            let decision = ask(&set, Enforce::EveryHop, &hops, &[select()]).decision;
+            prop_assert!(matches!(decision, Decision::Deny(_)));
+        }
+    }
+}

@@ -16,6 +16,7 @@ mod request;
 mod schema;
 mod set;
 mod source;
+mod validate;
 
 pub use decide::{Answer, Enforce, HopPolicies, Question, RequestContext, ShadowAnswer};
 pub use decision::{ApprovalTerms, Decision, Grant, PolicyId, ProfileName, Reason};
