@@ -23,7 +23,7 @@ const QUORUM: &str = "approval_quorum";
 const SHADOW: &str = "shadow";
 
 /// How long an approval lasts when its policy does not say.
-const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_TTL: Duration = Duration::from_mins(15);
 
 /// What a policy's annotations say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -156,9 +156,8 @@ impl Panel<'_> {
         command: &Command,
     ) {
         let asserted = hop.assurance == Assurance::Asserted;
-        let nothing = || match asserted {
-            true => Reason::Asserted { hop: index },
-            false => not_permitted(index, command),
+        let nothing = || {
+            if asserted { Reason::Asserted { hop: index } } else { not_permitted(index, command) }
         };
         let find = |policies| {
             let mut found = Findings::of(policies, request, entities);
@@ -284,7 +283,7 @@ mod tests {
     use super::super::source::SourceFile;
     use super::*;
 
-    fn command(action: &str, resource: &str, attributes: serde_json::Value) -> Command {
+    fn command(action: &str, resource: &str, attributes: &serde_json::Value) -> Command {
         Command {
             action: Action::named(action).unwrap(),
             resource: resource.to_owned(),
@@ -293,7 +292,7 @@ mod tests {
     }
 
     fn select() -> Command {
-        command("sql:select", "users", json!({ "has_where": true, "statements": 1 }))
+        command("sql:select", "users", &json!({ "has_where": true, "statements": 1 }))
     }
 
     fn hop(principal: &str, groups: &[&str], assurance: Assurance) -> Hop {
@@ -314,8 +313,8 @@ mod tests {
     fn the_strictest_command_decides() {
         let set = policies("src/policy/golden/orders.cedar");
         let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
-        let delete = command("sql:delete", "users", json!({ "has_where": true }));
-        let drop = command("sql:drop", "users", json!({ "has_where": false }));
+        let delete = command("sql:delete", "users", &json!({ "has_where": true }));
+        let drop = command("sql:drop", "users", &json!({ "has_where": false }));
         let of = |commands: &[Command]| ask(&set, Enforce::EveryHop, &job, commands).decision;
         assert!(matches!(of(&[select()]), Decision::Allow(_)));
         assert!(matches!(of(&[select(), delete.clone()]), Decision::NeedsApproval(..)));
@@ -333,7 +332,7 @@ mod tests {
     fn facts_of_another_kind_than_the_vocabulary_deny() {
         let set = policies("src/policy/golden/orders.cedar");
         let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
-        let odd = command("sql:select", "users", json!({ "has_where": "yes" }));
+        let odd = command("sql:select", "users", &json!({ "has_where": "yes" }));
         let denied = ask(&set, Enforce::EveryHop, &job, &[odd]).decision;
         assert!(matches!(denied, Decision::Deny(_)));
     }

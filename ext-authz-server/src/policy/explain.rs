@@ -1,16 +1,18 @@
 //! What policy would say of a request that somebody describes.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chaperone_inspection::facts::{Action, Command};
 use chaperone_inspection::vocabulary::{ACTIONS, AttributeKind, Family, GROUPS};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::annotations::nearest;
 use super::decide::{Enforce, Question, RequestContext};
 use super::decision::{ApprovalTerms, Decision, Reason};
-use super::set::PolicySet;
+use super::set::{Policy, PolicySet};
 use crate::identity::{Assurance, Chain, GroupName, Hop, Principal};
 
 /// A request as a person describes it.
@@ -136,6 +138,33 @@ pub struct ExplainedObligations {
     pub record: bool,
     /// The approval that is needed.
     pub approval: Option<ExplainedApproval>,
+}
+
+impl From<&Policy> for ExplainedObligations {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            mask: policy.mask.iter().map(|profile| profile.0.clone()).collect(),
+            record: policy.record,
+            approval: policy.approval.as_ref().map(ExplainedApproval::from),
+        }
+    }
+}
+
+impl fmt::Display for ExplainedObligations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told = Vec::new();
+        if !self.mask.is_empty() {
+            told.push(format!("mask {}", self.mask.join(",")));
+        }
+        if self.record {
+            told.push("record".to_owned());
+        }
+        if let Some(ExplainedApproval { groups, quorum, ttl_seconds }) = &self.approval {
+            let ttl = SignedDuration::from_secs(i64::try_from(*ttl_seconds).unwrap_or(i64::MAX));
+            told.push(format!("approval by {quorum} of {} in {ttl:#}", groups.join(",")));
+        }
+        f.write_str(&told.join("; "))
+    }
 }
 
 /// The approval that is needed.

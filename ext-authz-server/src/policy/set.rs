@@ -200,13 +200,13 @@ impl<'a> Loader<'a> {
             }
         };
         for template in parsed.templates() {
-            let place = file.place(template.as_ref().loc().map_or(0, |loc| loc.start()));
+            let place = file.place(template.as_ref().loc().map_or(0, |loc| loc.span.offset()));
             self.errors.push(PolicyError::new(place, Problem::Template));
         }
         let mut drafts: Vec<_> = parsed
             .policies()
             .map(|policy| {
-                let place = file.place(policy.as_ref().loc().map_or(0, |loc| loc.start()));
+                let place = file.place(policy.as_ref().loc().map_or(0, |loc| loc.span.offset()));
                 let (annotations, problems) = annotations::read(policy, &self.known.profiles);
                 self.errors.extend(problems.into_iter().map(|(at, problem)| {
                     let place = at.map_or_else(|| place.clone(), |at| file.place(at));

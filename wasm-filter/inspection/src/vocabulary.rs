@@ -96,7 +96,9 @@ pub enum AttributeKind {
     /// A JSON array of strings, sorted and without repeats; Cedar `Set<String>`.
     TextSet,
     /// A JSON object of any shape; Cedar `Fields`, an entity whose tags are the
-    /// scalars in it by their path (`id`, `address/city`, `items/0`).
+    /// scalars in it as text, by their path (`id`, `address/city`, `items/0`; `/` and
+    /// `~` in a name are written `~1` and `~0`). Numbers are as RFC 8785 writes them,
+    /// so `7` and `7.0` are both `"7"`; true, false and null are by those names.
     Fields,
     /// Any JSON, carried for the answer and the action's digest; not in policy.
     Carried,
