@@ -6,6 +6,8 @@
 mod readers;
 mod rows;
 mod schema;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::num::NonZeroU32;

@@ -22,11 +22,7 @@ pub(super) struct Readers {
 impl Readers {
     /// Readers of the file at `path`, which must be a store.
     pub(super) fn new(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            idle: Arc::default(),
-            permits: Semaphore::new(READERS),
-        }
+        Self { path: path.to_owned(), idle: Arc::default(), permits: Semaphore::new(READERS) }
     }
 
     /// What `query` reads.

@@ -14,7 +14,7 @@ use crate::time::UnixMillis;
 pub(super) fn head(connection: &Connection) -> Result<Position, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1")?;
-    let head = statement.query_row([], |row| position(row)).optional()?;
+    let head = statement.query_row([], position).optional()?;
     Ok(head.unwrap_or_else(Position::genesis))
 }
 

@@ -49,7 +49,7 @@ pub(super) fn open(path: &Path, durability: Durability) -> Result<Connection, St
     create_private(path)
         .map_err(|error| StoreError::Open { path: path.to_owned(), reason: error.to_string() })?;
     let mut connection = connect(path)?;
-    if !is_ours(&connection).map_err(|error| unreadable(path, error))? {
+    if !is_ours(&connection).map_err(|error| unreadable(path, &error))? {
         return Err(StoreError::Foreign { path: path.to_owned() });
     }
     use_write_ahead_log(&connection)?;
@@ -75,7 +75,7 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, StoreError> {
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
-        Connection::open_with_flags(path, flags).map_err(|error| unreadable(path, error))?;
+        Connection::open_with_flags(path, flags).map_err(|error| unreadable(path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
@@ -86,11 +86,13 @@ fn create_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }
 
-/// Whether the file is a store of ours, or nothing yet.
+/// Whether the file is a store of ours, or nothing yet. Both are read at one
+/// moment: another process may be making it.
 fn is_ours(connection: &Connection) -> rusqlite::Result<bool> {
-    let application: i64 = pragma(connection, "application_id")?;
+    let moment = connection.unchecked_transaction()?;
+    let application = pragma(&moment, "application_id")?;
     let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+        moment.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     Ok(application == APPLICATION_ID || (application == 0 && tables == 0))
 }
 
@@ -143,7 +145,7 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.pragma_query_value(None, name, |row| row.get(0))
 }
 
-fn unreadable(path: &Path, error: rusqlite::Error) -> StoreError {
+fn unreadable(path: &Path, error: &rusqlite::Error) -> StoreError {
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::Foreign { path },
