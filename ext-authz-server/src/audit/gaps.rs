@@ -52,7 +52,8 @@ impl AuditLog {
         limit: NonZeroU32,
     ) -> Result<Gaps, AuditError> {
         let until = now.before(grace);
-        let search = |kind: Kind, without: Kind| UnpairedSearch { kind, without, since, until, after: 0 };
+        let search =
+            |kind: Kind, without: Kind| UnpairedSearch { kind, without, since, until, after: 0 };
         let decisions = search(Record::DECISION, Record::OUTCOME);
         let outcomes = search(Record::OUTCOME, Record::DECISION);
         Ok(Gaps {

@@ -6,6 +6,8 @@
 mod gaps;
 mod log;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub use gaps::{Gap, Gaps};
 pub use log::{AuditError, AuditLog, Bad, Problem, Verification};
