@@ -126,3 +126,199 @@ impl Signed<'_> {
         Ok(Hop { principal, assurance, groups })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// `platform` signs; it may attest `github`, and not `k8s`.
+    fn read(claims: &Value) -> Result<Chain, IdentityError> {
+        let alias = |text: &str| text.parse::<IssuerAlias>().unwrap();
+        let aliases = ["platform", "github", "k8s"]
+            .map(|name| (format!("https://{name}.example"), alias(name)))
+            .into();
+        let group_claims = [GroupClaim::parse("groups", None).unwrap()];
+        let pattern = "github/repo:acme/*".parse().unwrap();
+        let patterns = GroupPatterns::new([("ci".parse().unwrap(), vec![pattern])].into());
+        let signed = Signed {
+            signer: &alias("platform"),
+            group_claims: &group_claims,
+            may_attest: &BTreeSet::from([alias("github")]),
+            aliases: &aliases,
+            patterns: &patterns,
+            max_depth: 8,
+        };
+        signed.chain(&Claims::parse(claims.to_string().as_bytes(), 100).unwrap())
+    }
+
+    fn hops(claims: &Value) -> Vec<String> {
+        let chain = read(claims).unwrap();
+        let hop = |hop: &Hop| {
+            let groups: Vec<_> = hop.groups.iter().map(GroupName::as_str).collect();
+            format!("{} {} [{}]", hop.principal, hop.assurance.name(), groups.join(" "))
+        };
+        chain.hops().iter().map(hop).collect()
+    }
+
+    fn code(claims: &Value) -> &'static str {
+        read(claims).unwrap_err().code()
+    }
+
+    #[test]
+    fn alone_in_its_own_issuers_token_the_subject_is_proven() {
+        let claims = json!({ "sub": "deploy", "groups": ["bots"] });
+        assert_eq!(hops(&claims), ["platform/deploy proven [bots]"]);
+    }
+
+    #[test]
+    fn the_outermost_actor_is_the_current_one_and_the_innermost_the_earliest() {
+        let claims = json!({
+            "sub": "ticket-7",
+            "groups": "people",
+            "act": {
+                "sub": "container",
+                "groups": ["data"],
+                "act": { "sub": "job", "act": { "sub": "script" } },
+            },
+        });
+        assert_eq!(
+            hops(&claims),
+            [
+                "platform/ticket-7 attested [people]",
+                "platform/script attested []",
+                "platform/job attested []",
+                "platform/container attested [data]",
+            ]
+        );
+    }
+
+    #[test]
+    fn others_are_attested_where_the_issuer_may_and_asserted_where_not() {
+        let claims = json!({
+            "sub": "deploy",
+            "sub_id": {
+                "format": "iss_sub", "iss": "https://github.example", "sub": "repo:acme/shop",
+            },
+            "groups": ["sre"],
+            "act": {
+                "sub": "container",
+                "act": { "iss": "https://k8s.example", "sub": "ns:job", "groups": ["sre"] },
+            },
+        });
+        assert_eq!(
+            hops(&claims),
+            [
+                "github/repo:acme/shop attested [ci]",
+                "k8s/ns:job asserted []",
+                "platform/container attested []",
+            ]
+        );
+    }
+
+    #[test]
+    fn who_is_named_by_another_issuer_is_not_proven_even_alone() {
+        let id = |iss: &str| json!({ "sub_id": { "format": "iss_sub", "iss": iss, "sub": "x" } });
+        assert_eq!(hops(&id("https://github.example")), ["github/x attested []"]);
+        assert_eq!(hops(&id("https://k8s.example")), ["k8s/x asserted []"]);
+        assert_eq!(hops(&id("https://platform.example")), ["platform/x proven []"]);
+        assert_eq!(code(&id("https://nobody.example")), "actor_issuer_unknown");
+    }
+
+    #[test]
+    fn other_formats_of_sub_id_leave_sub_as_it_is() {
+        let claims = json!({ "sub": "a", "sub_id": { "format": "opaque", "id": "b" } });
+        assert_eq!(hops(&claims), ["platform/a proven []"]);
+        let claims = json!({ "sub": "a", "sub_id": "b" });
+        assert_eq!(hops(&claims), ["platform/a proven []"]);
+        let iss = "https://platform.example";
+        let claims =
+            json!({ "sub": "a", "sub_id": { "format": "iss_sub", "iss": iss, "sub": "b" } });
+        assert_eq!(code(&claims), "malformed");
+    }
+
+    #[test]
+    fn a_chain_that_cannot_be_read_is_refused() {
+        assert_eq!(code(&json!({})), "subject_missing");
+        assert_eq!(code(&json!({ "sub": "" })), "malformed");
+        assert_eq!(code(&json!({ "sub": 7 })), "malformed");
+        assert_eq!(code(&json!({ "sub_id": { "format": "iss_sub", "sub": "a" } })), "malformed");
+        assert_eq!(code(&json!({ "sub": "a", "act": "b" })), "actor_malformed");
+        assert_eq!(code(&json!({ "sub": "a", "act": null })), "actor_malformed");
+        assert_eq!(code(&json!({ "sub": "a", "act": {} })), "actor_malformed");
+        assert_eq!(
+            code(&json!({ "sub": "a", "act": { "sub": "b", "iss": 1 } })),
+            "actor_malformed"
+        );
+        assert_eq!(
+            code(&json!({ "sub": "a", "act": { "sub": "b", "iss": "https://x.example" } })),
+            "actor_issuer_unknown"
+        );
+        assert_eq!(code(&json!({ "sub": "a", "act": { "sub": "a" } })), "chain_loop");
+        assert_eq!(
+            code(
+                &json!({ "sub": "r", "act": { "sub": "a", "act": { "sub": "b", "act": { "sub": "a" } } } })
+            ),
+            "chain_loop"
+        );
+    }
+
+    /// A chain of the actors `names`, the current one first.
+    fn nested(names: &[(Option<&str>, String)]) -> Value {
+        names.iter().rev().fold(Value::Null, |inner, (iss, sub)| {
+            let mut act = json!({ "sub": sub });
+            if let Some(iss) = iss {
+                act["iss"] = json!(format!("https://{iss}.example"));
+            }
+            if !inner.is_null() {
+                act["act"] = inner;
+            }
+            act
+        })
+    }
+
+    #[test]
+    fn a_chain_has_at_most_so_many_hops() {
+        let chain = |actors: usize| {
+            let names: Vec<_> = (0..actors).map(|nth| (None, format!("a{nth}"))).collect();
+            json!({ "sub": "root", "act": nested(&names) })
+        };
+        assert_eq!(read(&chain(7)).unwrap().depth(), 8);
+        assert_eq!(code(&chain(8)), "chain_too_deep");
+    }
+
+    proptest! {
+        #[test]
+        fn a_hop_is_never_known_better_than_its_token_can_say(
+            root in (0..4_usize, "[a-d]"),
+            actors in proptest::collection::vec((0..4_usize, "[a-z]{1,3}"), 0..6),
+        ) {
+            let issuers = [None, Some("platform"), Some("github"), Some("k8s")];
+            let names: Vec<_> =
+                actors.iter().map(|(issuer, sub)| (issuers[*issuer], sub.clone())).collect();
+            let mut claims = json!({ "sub": root.1, "groups": ["g"] });
+            if let Some(iss) = issuers[root.0] {
+                let iss = format!("https://{iss}.example");
+                claims["sub_id"] = json!({ "format": "iss_sub", "iss": iss, "sub": root.1 });
+            }
+            if !names.is_empty() {
+                claims["act"] = nested(&names);
+            }
+            if let Ok(chain) = read(&claims) {
+                prop_assert_eq!(chain.depth(), names.len() + 1);
+                for hop in chain.hops() {
+                    let most = match hop.principal.issuer.as_str() {
+                        "platform" if names.is_empty() => Assurance::Proven,
+                        "platform" | "github" => Assurance::Attested,
+                        _ => Assurance::Asserted,
+                    };
+                    prop_assert_eq!(hop.assurance, most);
+                    let own = hop.principal.issuer.as_str() == "platform";
+                    prop_assert!(own || hop.groups.is_empty());
+                }
+            }
+        }
+    }
+}

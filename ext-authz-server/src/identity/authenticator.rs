@@ -311,3 +311,6 @@ fn check(
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

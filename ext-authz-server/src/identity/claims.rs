@@ -239,3 +239,140 @@ fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: i64 = 1_800_000_000;
+    const LEEWAY: Duration = Duration::from_secs(30);
+    const LIFE: Duration = Duration::from_secs(3600);
+
+    fn claims(value: &Value) -> Claims {
+        Claims::parse(value.to_string().as_bytes(), 8).unwrap()
+    }
+
+    fn times(value: &Value) -> Result<i64, &'static str> {
+        claims(value)
+            .check_times(UnixMillis::new(NOW * 1000 + 999), LEEWAY, LIFE)
+            .map(UnixMillis::seconds)
+            .map_err(|error| error.code())
+    }
+
+    #[test]
+    fn a_token_lives_from_its_birth_to_its_expiry_give_or_take_the_leeway() {
+        assert_eq!(times(&json!({ "exp": NOW + 60 })), Ok(NOW + 60));
+        assert_eq!(times(&json!({ "exp": NOW - 29 })), Ok(NOW - 29));
+        assert_eq!(times(&json!({ "exp": NOW - 30 })), Err("token_expired"));
+        assert_eq!(times(&json!({ "exp": NOW + 60, "nbf": NOW + 30 })), Ok(NOW + 60));
+        assert_eq!(times(&json!({ "exp": NOW + 60, "nbf": NOW + 31 })), Err("token_not_yet_valid"));
+        assert_eq!(times(&json!({ "exp": NOW + 60, "iat": NOW + 31 })), Err("token_not_yet_valid"));
+        assert_eq!(times(&json!({ "iat": NOW })), Err("exp_missing"));
+    }
+
+    #[test]
+    fn a_life_is_bounded_whatever_its_beginning() {
+        assert_eq!(times(&json!({ "exp": NOW + 60, "iat": NOW - 3540 })), Ok(NOW + 60));
+        assert_eq!(times(&json!({ "exp": NOW + 60, "iat": NOW - 3541 })), Err("lifetime_too_long"));
+        assert_eq!(times(&json!({ "exp": NOW + 60, "nbf": NOW - 3541 })), Err("lifetime_too_long"));
+        assert_eq!(times(&json!({ "exp": NOW + 3600 })), Ok(NOW + 3600));
+        assert_eq!(times(&json!({ "exp": NOW + 3601 })), Err("lifetime_too_long"));
+        assert_eq!(times(&json!({ "exp": i64::MAX, "iat": 0 })), Err("lifetime_too_long"));
+    }
+
+    #[test]
+    fn a_time_is_a_number() {
+        assert_eq!(times(&json!({ "exp": 1_800_000_060.9 })), Ok(NOW + 60));
+        for odd in
+            [json!("1800000060"), json!(null), json!(-1), json!(1e300), json!(u64::MAX), json!([1])]
+        {
+            assert_eq!(times(&json!({ "exp": odd })), Err("malformed"), "{odd}");
+            assert_eq!(times(&json!({ "exp": NOW + 60, "nbf": odd })), Err("malformed"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_audience_is_one_or_several() {
+        let ours = BTreeSet::from(["customers".to_owned(), "orders".to_owned()]);
+        assert!(claims(&json!({ "aud": "customers" })).is_for(&ours));
+        assert!(claims(&json!({ "aud": ["x", "orders"] })).is_for(&ours));
+        for aud in [
+            json!("x"),
+            json!([]),
+            json!(["x"]),
+            json!(7),
+            json!(null),
+            json!("customers "),
+            json!({}),
+        ] {
+            assert!(!claims(&json!({ "aud": aud })).is_for(&ours), "{aud}");
+        }
+        assert!(!claims(&json!({})).is_for(&ours));
+    }
+
+    #[test]
+    fn a_name_twice_is_no_name_at_all() {
+        for text in [
+            r#"{"sub":"a","sub":"b"}"#,
+            r#"{"sub":"a","\u0073ub":"b"}"#,
+            r#"{"act":{"sub":"a","sub":"b"}}"#,
+            r#"{"x":[{"y":1,"y":1}]}"#,
+            r#"{"sub":"a"}{"sub":"b"}"#,
+            r#"["sub"]"#,
+            r#"{"sub":"a",}"#,
+            "",
+        ] {
+            let error = Claims::parse(text.as_bytes(), 8).unwrap_err();
+            assert_eq!(error.code(), "malformed", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_chain_that_is_too_deep_is_not_built() {
+        let nested = |acts: usize| {
+            format!("{}{}", r#"{"sub":"a","act":"#.repeat(acts), "{}") + &"}".repeat(acts)
+        };
+        assert!(Claims::parse(nested(7).as_bytes(), 8).is_ok());
+        for acts in [8, 100, 1500] {
+            let error = Claims::parse(nested(acts).as_bytes(), 8).unwrap_err();
+            assert_eq!(error, IdentityError::ChainTooDeep { max: 8 }, "{acts}");
+        }
+        // Elsewhere `act` is a name like others, and depth has a limit of its own.
+        let elsewhere = |depth: usize| {
+            format!(r#"{{"x":{}1{}}}"#, r#"{"act":"#.repeat(depth), "}".repeat(depth))
+        };
+        assert!(Claims::parse(elsewhere(20).as_bytes(), 8).is_ok());
+        let error = Claims::parse(elsewhere(2000).as_bytes(), 8).unwrap_err();
+        assert_eq!(error.code(), "malformed");
+    }
+
+    #[test]
+    fn names_do_not_look_like_other_names() {
+        for odd in ["", "a\nb", "a\u{202e}b", "a\u{200b}b", &"a".repeat(1025)] {
+            assert_eq!(name(Some(&json!(odd))), Err(NotAName), "{odd:?}");
+        }
+        assert_eq!(name(Some(&json!(7))), Err(NotAName));
+        assert_eq!(name(None), Ok(None));
+        let job = json!("repo:acme/shop:ref:refs/heads/grün");
+        assert_eq!(name(Some(&job)), Ok(job.as_str()));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_parser_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Claims::parse(&bytes, 8);
+        }
+
+        #[test]
+        fn what_is_strict_reads_as_it_does_elsewhere(
+            values in proptest::collection::btree_map("[a-z]{1,4}", -1e6..1e6_f64, 0..5)
+        ) {
+            let expected = json!(values);
+            let read = Claims::parse(expected.to_string().as_bytes(), 8).unwrap();
+            prop_assert_eq!(Some(read.object()), expected.as_object());
+        }
+    }
+}

@@ -253,3 +253,104 @@ fn number(encoded: Option<&str>, member: &'static str) -> Result<Vec<u8>, KeyPro
     let start = bytes.iter().position(|byte| *byte != 0).ok_or(KeyProblem::Member(member))?;
     Ok(bytes.into_iter().skip(start).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::test_issuer::TestKey;
+
+    fn with(key: &TestKey, member: &str, value: Value) -> Value {
+        let mut jwk = key.jwk();
+        jwk[member] = value;
+        jwk
+    }
+
+    fn problem(jwk: Value) -> KeyProblem {
+        match JwkSet::parse(&json!({ "keys": [jwk] }).to_string()) {
+            Err(JwkSetError::Key { position: 1, problem }) => problem,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_key_that_an_operator_wrote_and_that_cannot_be_used_is_named() {
+        let rsa = TestKey::new("r", Algorithm::Rs256);
+        let ec = TestKey::new("e", Algorithm::Es256);
+        let ed = TestKey::new("d", Algorithm::EdDsa);
+        let cases = [
+            (json!({ "kty": "oct", "k": "c2VjcmV0" }), KeyProblem::Symmetric),
+            (with(&rsa, "d", json!("AQ")), KeyProblem::Private),
+            (with(&rsa, "n", json!("AQAB")), KeyProblem::RsaSize),
+            (with(&rsa, "e", json!("AQ")), KeyProblem::Member("e")),
+            (with(&rsa, "e", json!("Ag")), KeyProblem::Member("e")),
+            (with(&rsa, "n", json!("not base64")), KeyProblem::Member("n")),
+            (with(&rsa, "alg", json!("ES256")), KeyProblem::AlgorithmUnfit),
+            (with(&rsa, "alg", json!("HS256")), KeyProblem::AlgorithmUnfit),
+            (with(&ec, "crv", json!("P-521")), KeyProblem::Unsupported),
+            (with(&ec, "crv", json!("P-384")), KeyProblem::Member("x")),
+            (with(&ec, "y", json!("AQAB")), KeyProblem::Member("y")),
+            (with(&ed, "crv", json!("Ed448")), KeyProblem::Unsupported),
+            (with(&ed, "x", json!("AQAB")), KeyProblem::Member("x")),
+            (json!({ "kty": "AKP" }), KeyProblem::Unsupported),
+            (json!("key"), KeyProblem::Member("kty")),
+        ];
+        for (jwk, expected) in cases {
+            assert_eq!(problem(jwk.clone()), expected, "{jwk}");
+        }
+        let text = JwkSet::parse(r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#).unwrap_err();
+        assert_eq!(
+            text.to_string(),
+            "key 1 is symmetric: whoever can verify with it can forge with it"
+        );
+    }
+
+    #[test]
+    fn keys_for_encryption_are_passed_over() {
+        let key = TestKey::new("e", Algorithm::Es256);
+        let encryption = with(&key, "use", json!("enc"));
+        let signing_only = with(&key, "key_ops", json!(["sign"]));
+        let set = json!({ "keys": [encryption, signing_only, key.jwk()] });
+        assert_eq!(JwkSet::from_json(set).unwrap().len(), 1);
+        let set = json!({ "keys": [encryption] });
+        assert_eq!(JwkSet::from_json(set).unwrap_err(), JwkSetError::Empty);
+    }
+
+    #[test]
+    fn of_published_keys_those_that_can_be_used_are_used() {
+        let key = TestKey::new("e", Algorithm::Es384);
+        let set = json!({ "keys": [
+            { "kty": "oct", "k": "c2VjcmV0" }, { "kty": "AKP", "alg": "ML-DSA-44" }, 7, key.jwk(),
+        ]});
+        assert_eq!(JwkSet::published(&set.to_string()).unwrap().len(), 1);
+        for text in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
+            assert_eq!(JwkSet::published(text).unwrap_err(), JwkSetError::NotASet, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_fits_the_algorithms_of_its_type_unless_it_is_reserved_for_one() {
+        let key = TestKey::new("r", Algorithm::Rs256);
+        let read = |jwk: Value| VerificationKey::read(jwk).unwrap();
+        let fits = |key: &VerificationKey| Algorithm::ALL.map(|algorithm| key.fits(algorithm));
+        let any_rsa = [true, true, true, true, true, true, false, false, false];
+        assert_eq!(fits(&read(key.jwk())), any_rsa);
+        let only_ps256 = [false, false, false, true, false, false, false, false, false];
+        assert_eq!(fits(&read(with(&key, "alg", json!("PS256")))), only_ps256);
+    }
+
+    #[test]
+    fn leading_zeros_of_a_modulus_do_not_change_it() {
+        let key = TestKey::new("r", Algorithm::Rs256);
+        let jwk = key.jwk();
+        let mut modulus = vec![0];
+        modulus.extend(URL_SAFE_NO_PAD.decode(jwk["n"].as_str().unwrap()).unwrap());
+        let padded = with(&key, "n", json!(URL_SAFE_NO_PAD.encode(modulus)));
+        let token = key.mint(&json!({}));
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let read = VerificationKey::read(padded).unwrap();
+        assert!(read.verifies(Algorithm::Rs256, signed, signature));
+        assert!(!read.verifies(Algorithm::Ps256, signed, signature));
+    }
+}

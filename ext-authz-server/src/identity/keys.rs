@@ -238,3 +238,6 @@ impl PublishedKeys {
         well
     }
 }
+
+#[cfg(test)]
+mod tests;
