@@ -5,7 +5,6 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::ArgGroup;
 use serde_json::{Value, json};
 
 use super::{Done, Failure, block_on, output};
@@ -36,13 +35,12 @@ enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("issuers").required(true).args(["config", "issuer"])))]
 struct VerifyArguments {
     /// The configuration file.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "CHAPERONE_CONFIG", required_unless_present = "issuer")]
     config: Option<PathBuf>,
 
-    /// The `iss` of the token.
+    /// The `iss` of the token; the configuration is not read then.
     #[arg(long, value_name = "URL", requires_all = ["audience", "jwks"])]
     issuer: Option<String>,
 
@@ -61,11 +59,11 @@ struct VerifyArguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     let Command::Verify(arguments) = &arguments.command;
-    let verified = match (&arguments.config, &arguments.issuer, &arguments.jwks) {
-        (Some(path), ..) => verify(&*Config::load(path)?.authenticator(), arguments.at)?,
-        (None, Some(issuer), Some(jwks)) => {
+    let verified = match (&arguments.issuer, &arguments.jwks, &arguments.config) {
+        (Some(issuer), Some(jwks), _) => {
             verify(&described(issuer, &arguments.audience, jwks)?, arguments.at)?
         }
+        (None, None, Some(path)) => verify(&Config::load(path)?.authenticator(), arguments.at)?,
         _ => return Err(Failure::Usage("name --config, or --issuer with its --jwks".into())),
     };
     match verified {
@@ -98,15 +96,12 @@ fn verify(
 
 /// An authenticator of the one issuer that the options describe, with the defaults
 /// of the configuration and every algorithm.
-fn described(
-    issuer: &str,
-    audiences: &[String],
-    jwks: &Path,
-) -> Result<Authenticator, Failure> {
+fn described(issuer: &str, audiences: &[String], jwks: &Path) -> Result<Authenticator, Failure> {
     let usage = |error: &dyn std::fmt::Display| Failure::Usage(error.to_string());
     let text = std::fs::read_to_string(jwks)
         .map_err(|error| usage(&format!("cannot read the key file {}: {error}", jwks.display())))?;
-    let keys = JwkSet::parse(&text).map_err(|error| usage(&format!("{}: {error}", jwks.display())))?;
+    let keys =
+        JwkSet::parse(&text).map_err(|error| usage(&format!("{}: {error}", jwks.display())))?;
     let settings = IssuerSettings {
         alias: "issuer".parse().map_err(|error| usage(&error))?,
         issuer: IssuerUrl::parse(issuer).map_err(|error| usage(&error))?,
@@ -117,17 +112,15 @@ fn described(
         groups: Vec::new(),
         may_attest: BTreeSet::new(),
         leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_secs(3600),
-        refresh: Duration::from_secs(300),
-        max_stale: Duration::from_secs(24 * 3600),
+        max_lifetime: Duration::from_hours(1),
+        refresh: Duration::from_mins(5),
+        max_stale: Duration::from_hours(24),
     };
     Authenticator::new(vec![settings], GroupPatterns::default(), 8).map_err(|error| usage(&error))
 }
 
 fn proven(credential: &Credential) -> Value {
-    let hop = |hop: &Hop| {
-        json!({ "principal": hop.principal, "assurance": hop.assurance, "groups": hop.groups })
-    };
+    let hop = |hop: &Hop| json!({ "principal": hop.principal, "assurance": hop.assurance, "groups": hop.groups });
     json!({
         "principal": credential.chain.current().principal,
         "chain": credential.chain.hops().iter().map(hop).collect::<Vec<_>>(),
@@ -157,10 +150,9 @@ mod tests {
         assert!(accepts("--config c.yaml"));
         assert!(accepts("--config c.yaml --at 2026-11-24T09:30:00Z"));
         assert!(accepts("--issuer https://idp.example --audience a --jwks k.json"));
-        assert!(!accepts(""));
         assert!(!accepts("--issuer https://idp.example --audience a"));
         assert!(!accepts("--issuer https://idp.example --jwks k.json"));
-        assert!(!accepts("--config c.yaml --issuer i --audience a --jwks k.json"));
+        assert!(!accepts("--config c.yaml --jwks k.json"));
         assert!(!accepts("--config c.yaml --at yesterday"));
     }
 }

@@ -249,7 +249,7 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
     const LEEWAY: Duration = Duration::from_secs(30);
-    const LIFE: Duration = Duration::from_secs(3600);
+    const LIFE: Duration = Duration::from_hours(1);
 
     fn claims(value: &Value) -> Claims {
         Claims::parse(value.to_string().as_bytes(), 8).unwrap()

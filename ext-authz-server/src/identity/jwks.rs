@@ -267,7 +267,7 @@ mod tests {
         jwk
     }
 
-    fn problem(jwk: Value) -> KeyProblem {
+    fn problem(jwk: &Value) -> KeyProblem {
         match JwkSet::parse(&json!({ "keys": [jwk] }).to_string()) {
             Err(JwkSetError::Key { position: 1, problem }) => problem,
             other => panic!("{other:?}"),
@@ -297,7 +297,7 @@ mod tests {
             (json!("key"), KeyProblem::Member("kty")),
         ];
         for (jwk, expected) in cases {
-            assert_eq!(problem(jwk.clone()), expected, "{jwk}");
+            assert_eq!(problem(&jwk), expected, "{jwk}");
         }
         let text = JwkSet::parse(r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#).unwrap_err();
         assert_eq!(

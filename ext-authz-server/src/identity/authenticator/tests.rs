@@ -31,9 +31,9 @@ fn settings(name: &str, keys: &[&TestKey]) -> IssuerSettings {
         groups: vec![GroupClaim::parse("groups", None).unwrap()],
         may_attest: BTreeSet::new(),
         leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_secs(3600),
-        refresh: Duration::from_secs(300),
-        max_stale: Duration::from_secs(86_400),
+        max_lifetime: Duration::from_hours(1),
+        refresh: Duration::from_mins(5),
+        max_stale: Duration::from_hours(24),
     }
 }
 
@@ -42,7 +42,7 @@ fn iss(name: &str) -> String {
 }
 
 /// Claims of `name` that are good, with `changes`; a null takes a claim away.
-fn claims(name: &str, changes: Value) -> Value {
+fn claims(name: &str, changes: &Value) -> Value {
     let mut claims = json!({
         "iss": iss(name), "sub": "job", "aud": "customers",
         "iat": NOW, "exp": NOW + 300, "jti": "t-1",
@@ -107,7 +107,7 @@ async fn every_algorithm_verifies_and_only_with_its_key() {
         let key = TestKey::new("k", algorithm);
         let issuer = settings("idp", &[&key]);
         let authenticator = Authenticator::new(vec![issuer], GroupPatterns::default(), 8).unwrap();
-        let token = key.mint(&claims("idp", json!({})));
+        let token = key.mint(&claims("idp", &json!({})));
         let now = UnixMillis::new(NOW * 1000);
         let read = Token::parse(&token).unwrap();
         let credential = authenticator.authenticate(&read, &Acceptance::default(), now).await;
@@ -125,7 +125,7 @@ async fn every_algorithm_verifies_and_only_with_its_key() {
 #[tokio::test]
 async fn a_token_proves_its_subject() {
     let world = World::new();
-    let token = world.github.mint(&claims("github", json!({ "groups": ["ci"] })));
+    let token = world.github.mint(&claims("github", &json!({ "groups": ["ci"] })));
     let credential = world.read(&token).await.unwrap();
     assert_eq!(credential.issuer, alias("github"));
     assert_eq!(credential.token_id.as_deref(), Some("t-1"));
@@ -162,21 +162,21 @@ async fn a_bad_claim_is_refused_with_its_code() {
         (json!({ "act": { "sub": "job" } }), "chain_loop"),
     ];
     for (changes, code) in cases {
-        let token = world.github.mint(&claims("github", changes.clone()));
+        let token = world.github.mint(&claims("github", &changes));
         assert_eq!(world.code(&token).await, code, "{changes}");
     }
     let deep = (0..100)
         .fold(json!({ "sub": "a" }), |act, nth| json!({ "sub": format!("a{nth}"), "act": act }));
-    let token = world.github.mint(&claims("github", json!({ "act": deep })));
+    let token = world.github.mint(&claims("github", &json!({ "act": deep })));
     assert_eq!(world.code(&token).await, "chain_too_deep");
-    let message = world.read(&world.github.mint(&claims("github", json!({ "exp": null })))).await;
+    let message = world.read(&world.github.mint(&claims("github", &json!({ "exp": null })))).await;
     assert!(message.unwrap_err().to_string().contains("never expires"));
 }
 
 #[tokio::test]
 async fn a_bad_header_is_refused_with_its_code() {
     let world = World::new();
-    let good = claims("github", json!({})).to_string();
+    let good = claims("github", &json!({})).to_string();
     let jwk = TestKey::new("evil", Algorithm::Rs256).jwk();
     let cases = [
         (json!({ "alg": "RS256", "kid": "g" }), "accepted"),
@@ -209,7 +209,7 @@ async fn a_bad_header_is_refused_with_its_code() {
 #[tokio::test]
 async fn a_token_without_a_signature_or_with_an_hmac_by_the_public_key_is_refused() {
     let world = World::new();
-    let good = claims("github", json!({})).to_string();
+    let good = claims("github", &json!({})).to_string();
     for name in ["none", "None", "nOnE"] {
         let unsigned = format!("{}.", signing_input(&json!({ "alg": name }), &good));
         assert_eq!(world.code(&unsigned).await, "alg_not_allowed");
@@ -226,7 +226,7 @@ async fn a_token_without_a_signature_or_with_an_hmac_by_the_public_key_is_refuse
 async fn one_issuers_key_signs_for_no_other() {
     let world = World::new();
     let impostor = TestKey::new("p", Algorithm::Es256);
-    let token = impostor.mint(&claims("platform", json!({})));
+    let token = impostor.mint(&claims("platform", &json!({})));
     assert_eq!(world.code(&token).await, "signature_invalid");
     // Claims are strict even when they are signed.
     let twice = r#"{"iss":"https://platform.example","sub":"a","sub":"b"}"#;
@@ -247,7 +247,7 @@ async fn a_key_is_used_only_as_its_jwk_says() {
     issuer.keys = KeySource::Document(JwkSet::from_json(json!({ "keys": [jwk] })).unwrap());
     issuer.algorithms = [Algorithm::Rs256, Algorithm::Ps256].into();
     let authenticator = Authenticator::new(vec![issuer], GroupPatterns::default(), 8).unwrap();
-    let token = Token::parse(&key.mint(&claims("idp", json!({})))).unwrap();
+    let token = Token::parse(&key.mint(&claims("idp", &json!({})))).unwrap();
     let now = UnixMillis::new(NOW * 1000);
     let refused = authenticator.authenticate(&token, &Acceptance::default(), now).await;
     assert_eq!(refused, Err(IdentityError::KeyUnfit));
@@ -256,7 +256,7 @@ async fn a_key_is_used_only_as_its_jwk_says() {
 #[tokio::test]
 async fn a_service_accepts_the_issuers_and_audiences_that_it_names() {
     let world = World::new();
-    let token = world.github.mint(&claims("github", json!({ "aud": ["orders"] })));
+    let token = world.github.mint(&claims("github", &json!({ "aud": ["orders"] })));
     let orders =
         Acceptance { audiences: Some(["orders".to_owned()].into()), ..Acceptance::default() };
     assert!(world.accept(&token, &orders).await.is_ok());
@@ -266,7 +266,7 @@ async fn a_service_accepts_the_issuers_and_audiences_that_it_names() {
     assert_eq!(refused, Err(IdentityError::IssuerNotAccepted));
     // The one who calls counts, not only the one who signs.
     let act = json!({ "act": { "sub": "job", "iss": iss("github") }, "sub": "deploy" });
-    let token = world.platform.mint(&claims("platform", act));
+    let token = world.platform.mint(&claims("platform", &act));
     assert!(world.read(&token).await.is_ok());
     let refused = world.accept(&token, &platform).await;
     assert_eq!(refused, Err(IdentityError::IssuerNotAccepted));
@@ -279,7 +279,7 @@ async fn a_nested_token_is_a_chain_of_attested_hops() {
         "sub_id": { "format": "iss_sub", "iss": iss("github"), "sub": "repo:acme/shop" },
         "act": { "sub": "container", "act": { "sub": "deploy" } },
     });
-    let credential = world.read(&world.platform.mint(&claims("platform", changes))).await.unwrap();
+    let credential = world.read(&world.platform.mint(&claims("platform", &changes))).await.unwrap();
     let hops: Vec<_> =
         credential.chain.hops().iter().map(|hop| hop.principal.to_string()).collect();
     assert_eq!(hops, ["github/repo:acme/shop", "platform/deploy", "platform/container"]);
@@ -289,16 +289,16 @@ async fn a_nested_token_is_a_chain_of_attested_hops() {
 #[tokio::test]
 async fn a_person_is_proven_by_their_own_token_only() {
     let world = World::new();
-    let own = world.people.mint(&claims("corp-idp", json!({ "sub": "alice" })));
+    let own = world.people.mint(&claims("corp-idp", &json!({ "sub": "alice" })));
     let credential = world.read(&own).await.unwrap();
     assert_eq!(credential.kind, PrincipalKind::Human);
     assert_eq!(credential.chain.current().assurance, Assurance::Proven);
     let alice = json!({ "format": "iss_sub", "iss": iss("corp-idp"), "sub": "alice" });
-    let said = world.platform.mint(&claims("platform", json!({ "sub_id": alice })));
+    let said = world.platform.mint(&claims("platform", &json!({ "sub_id": alice })));
     assert_eq!(world.code(&said).await, "person_not_proven");
     // Agents may act for people.
     let changes = json!({ "sub_id": alice, "act": { "sub": "agent" } });
-    let credential = world.read(&world.platform.mint(&claims("platform", changes))).await.unwrap();
+    let credential = world.read(&world.platform.mint(&claims("platform", &changes))).await.unwrap();
     assert_eq!(credential.kind, PrincipalKind::Agent);
 }
 
@@ -307,16 +307,16 @@ async fn published_keys_are_fetched_from_the_start_and_shown_in_health() {
     let key = TestKey::new("k", Algorithm::Es256);
     let publisher = Publisher::start(Answer::keys(&[&key])).await;
     let down = Publisher::start(Answer::Status(503)).await;
-    let published = |name, publisher: &Publisher| IssuerSettings {
+    let fetched_from = |name, publisher: &Publisher| IssuerSettings {
         keys: KeySource::url(publisher.jwks_url()),
         ..settings(name, &[&key])
     };
-    let issuers = vec![published("down", &down), published("up", &publisher)];
+    let issuers = vec![fetched_from("down", &down), fetched_from("up", &publisher)];
     let authenticator = Authenticator::new(issuers, GroupPatterns::default(), 8).unwrap();
     authenticator.start().await;
     let now = UnixMillis::new(NOW * 1000);
     let authenticate = async |name: &str| {
-        let token = Token::parse(&key.mint(&claims(name, json!({})))).unwrap();
+        let token = Token::parse(&key.mint(&claims(name, &json!({})))).unwrap();
         authenticator.authenticate(&token, &Acceptance::default(), now).await
     };
     assert!(authenticate("up").await.is_ok());
@@ -408,7 +408,7 @@ proptest! {
     #[test]
     fn a_changed_byte_is_noticed(at in 0..400_usize, to in any::<char>()) {
         let world = World::new();
-        let token = world.platform.mint(&claims("platform", json!({})));
+        let token = world.platform.mint(&claims("platform", &json!({})));
         let mut changed: Vec<char> = token.chars().collect();
         let at = at % changed.len();
         prop_assume!(changed[at] != to);

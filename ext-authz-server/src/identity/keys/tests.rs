@@ -3,7 +3,7 @@ use std::future::Future;
 use super::*;
 use crate::identity::test_issuer::{Answer, Publisher, TestKey};
 
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// Keys that are kept fresh as long as this lives.
 struct Fresh {
