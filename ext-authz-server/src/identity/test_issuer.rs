@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;
@@ -141,6 +142,8 @@ pub(crate) fn signing_input(header: &Value, claims: &str) -> String {
 #[derive(Clone)]
 pub(crate) enum Answer {
     Text(String),
+    /// The text, late enough for others to ask meanwhile.
+    Late(String),
     Status(u16),
     Redirect,
     Never,
@@ -148,8 +151,16 @@ pub(crate) enum Answer {
 
 impl Answer {
     pub(crate) fn keys(keys: &[&TestKey]) -> Self {
+        Self::Text(Self::set(keys))
+    }
+
+    pub(crate) fn late_keys(keys: &[&TestKey]) -> Self {
+        Self::Late(Self::set(keys))
+    }
+
+    fn set(keys: &[&TestKey]) -> String {
         let keys: Vec<_> = keys.iter().map(|key| key.jwk()).collect();
-        Self::Text(json!({ "keys": keys }).to_string())
+        json!({ "keys": keys }).to_string()
     }
 }
 
@@ -222,6 +233,10 @@ async fn publish(State(state): State<Arc<Published>>) -> Response {
     let answer = state.keys.lock().unwrap().clone();
     match answer {
         Answer::Text(text) => text.into_response(),
+        Answer::Late(text) => {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            text.into_response()
+        }
         Answer::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Answer::Redirect => (StatusCode::FOUND, [(header::LOCATION, "/jwks")]).into_response(),
         Answer::Never => std::future::pending().await,

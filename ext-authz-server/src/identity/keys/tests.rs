@@ -57,15 +57,12 @@ async fn fifty_requests_with_unknown_keys_cause_one_fetch() {
     let publisher = Publisher::start(Answer::keys(&[&old])).await;
     let every = Duration::from_millis(200);
     let fresh = fresh(&publisher, |keys| keys.refetch_every = every).await;
-    publisher.answer(Answer::keys(&[&old, &new]));
-    // Right after a fetch there is no other one.
-    assert_eq!(candidate(&fresh.keys, "new").await, Err("key_unknown"));
+    publisher.answer(Answer::late_keys(&[&old, &new]));
+    // Right after a fetch there is no other one, and nobody waits for one.
+    let refused = timeout(Duration::from_secs(2), candidate(&fresh.keys, "new")).await;
+    assert_eq!(refused, Ok(Err("key_unknown")));
     assert_eq!(publisher.hits(), 1);
-    eventually("a fetch is allowed again", || async {
-        let attempts = *fresh.keys.attempts.borrow();
-        fresh.keys.may_refetch(attempts)
-    })
-    .await;
+    another_fetch_is_allowed(&fresh).await;
     let mut requests = tokio::task::JoinSet::new();
     for nth in 0..50 {
         let keys = Arc::clone(&fresh.keys);
@@ -77,6 +74,18 @@ async fn fifty_requests_with_unknown_keys_cause_one_fetch() {
         assert_eq!(found, expected, "{kid}");
     }
     assert_eq!(publisher.hits(), 2);
+    // Nor does what they asked for meanwhile cause one later.
+    another_fetch_is_allowed(&fresh).await;
+    assert_eq!(candidate(&fresh.keys, "invented").await, Err("key_unknown"));
+    assert_eq!(publisher.hits(), 3);
+}
+
+async fn another_fetch_is_allowed(fresh: &Fresh) {
+    eventually("a fetch is allowed again", || async {
+        let attempts = *fresh.keys.attempts.borrow();
+        fresh.keys.may_refetch(attempts)
+    })
+    .await;
 }
 
 #[tokio::test]
