@@ -220,12 +220,19 @@ pub struct HopPolicies {
     pub policies: BTreeSet<String>,
 }
 
-/// What a shadow policy would have changed.
+/// What would have been answered to one hop for one command, were the shadow
+/// policies in force.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowRecord {
-    /// The policy.
-    pub policy: String,
-    /// The verdict, had it counted.
+    /// The hop, counted from the root, which is 0.
+    pub hop: usize,
+    /// The action.
+    pub action: String,
+    /// The resource, empty for the service as a whole.
+    pub resource: String,
+    /// The shadow policies that have something to say.
+    pub policies: BTreeSet<String>,
+    /// What would have been decided.
     pub would_be: Verdict,
 }
 
