@@ -63,7 +63,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         (Some(issuer), Some(jwks), _) => {
             verify(&described(issuer, &arguments.audience, jwks)?, arguments.at)?
         }
-        (None, None, Some(path)) => verify(&Config::load(path)?.authenticator(), arguments.at)?,
+        (None, None, Some(path)) => {
+            let authenticator = Config::load(path)?.authenticator();
+            let authenticator = authenticator.map_err(|error| Failure::Usage(error.to_string()))?;
+            verify(&authenticator, arguments.at)?
+        }
         _ => return Err(Failure::Usage("name --config, or --issuer with its --jwks".into())),
     };
     match verified {
