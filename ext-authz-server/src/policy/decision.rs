@@ -106,6 +106,16 @@ pub enum Reason {
     PolicyFailed(PolicyId),
 }
 
+impl Reason {
+    /// The policy that it is about, if it is about one.
+    pub const fn policy(&self) -> Option<&PolicyId> {
+        match self {
+            Self::Forbidden(policy) | Self::PolicyFailed(policy) => Some(policy),
+            Self::NotPermitted { .. } | Self::Asserted { .. } => None,
+        }
+    }
+}
+
 /// The `@id` of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
