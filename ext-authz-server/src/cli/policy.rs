@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::{ConfigFile, Done, Failure, output};
 use crate::policy::{
-    Effect, ExplainedObligations, HypotheticalRequest, Policies, Policy, PolicyErrors, explain,
+    self, Effect, ExplainedObligations, HypotheticalRequest, Policies, Policy, PolicyErrors,
+    explain,
 };
 use crate::time::{Clock as _, SystemClock};
 
@@ -35,6 +36,8 @@ enum Command {
     /// Example: echo '{"principal": "github/repo:acme/shop", "service": "customers",
     /// "action": "sql:select"}' | chaperone policy explain --config chaperone.yaml
     Explain(ExplainArguments),
+    /// Prints the Cedar schema that policies are validated against, for editors.
+    Schema,
 }
 
 #[derive(Debug, clap::Args)]
@@ -57,6 +60,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
     match &arguments.command {
         Command::Check(arguments) => check(arguments),
         Command::Explain(arguments) => explain_request(arguments),
+        Command::Schema => {
+            output::line(policy::schema_text().trim_end())?;
+            Ok(Done::Yes)
+        }
     }
 }
 
