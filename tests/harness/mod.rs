@@ -1,1 +1,28 @@
-//! stub
+//! Everything that an end-to-end story needs, started for real: Envoy, the server,
+//! an issuer of tokens and an upstream with made-up customers.
+//!
+//! A story takes a [`Mesh`], sends requests through its Envoy and looks at the
+//! answers, at what the upstream saw, and at the audit log.
+
+#![expect(clippy::missing_panics_doc, reason = "a harness that is wrong about itself must panic")]
+
+pub mod answer;
+pub mod artifacts;
+pub mod bootstrap;
+pub mod envoy;
+pub mod failure;
+pub mod issuer;
+pub mod mesh;
+pub mod ports;
+pub mod process;
+pub mod request;
+pub mod runtime;
+pub mod server;
+pub mod upstream;
+pub mod workdir;
+
+pub use answer::Answer;
+pub use failure::{Failure, Result};
+pub use issuer::{DevelopmentIssuer, Issuer};
+pub use mesh::{Mesh, Setup};
+pub use request::Request;

@@ -1,0 +1,241 @@
+//! All of it in order: issuer, upstream, server, filter, Envoy.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::answer::Answer;
+use crate::artifacts::{self, Artifacts, Progress, workspace};
+use crate::bootstrap::{fill, single_quoted, with_bypass};
+use crate::envoy::{self, Envoy, EnvoySettings};
+use crate::failure::{Failure, Result};
+use crate::issuer::DevelopmentIssuer;
+use crate::ports::HeldPort;
+use crate::process::eventually;
+use crate::request::Request;
+use crate::server::{Server, ServerSettings};
+use crate::upstream::Upstream;
+use crate::workdir::Workdir;
+
+/// How long the filter may take to report an outcome: its interval, and some.
+const OUTCOME: Duration = Duration::from_secs(10);
+
+/// How a mesh is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Whether the builds and installations show what they do.
+    pub progress: Progress,
+    /// The port of Envoy's listener; any that is free when `None`.
+    pub port: Option<u16>,
+    /// Whether there is a second listener, without the filter.
+    pub bypass: bool,
+    /// Changes the example configuration of the server.
+    pub configure: fn(String) -> String,
+    /// Changes the example bootstrap of Envoy.
+    pub bootstrap: fn(String) -> String,
+    /// How many worker threads Envoy has.
+    pub concurrency: u32,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            progress: Progress::Quiet,
+            port: None,
+            bypass: false,
+            configure: std::convert::identity,
+            bootstrap: std::convert::identity,
+            concurrency: 2,
+        }
+    }
+}
+
+/// Everything, running. Dropped, it is stopped and its files are removed.
+#[derive(Debug)]
+pub struct Mesh {
+    // Dropped in this order: Envoy before what it asks, the folder last.
+    /// Envoy, with the filter.
+    pub envoy: Envoy,
+    /// The server.
+    pub server: Server,
+    /// The service that is guarded.
+    pub upstream: Upstream,
+    /// Who makes tokens.
+    pub issuer: DevelopmentIssuer,
+    bypass: Option<SocketAddr>,
+    workdir: Workdir,
+}
+
+impl Mesh {
+    /// The mesh that the tests of one program share: with a bypass, otherwise as in
+    /// the example. A test that breaks things takes its own.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start, with what the programs logged.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Mesh> = OnceCell::const_new();
+        let start = || async {
+            let setup = Setup { bypass: true, ..Setup::default() };
+            Self::start(setup).await.unwrap_or_else(|failure| panic!("{failure}"))
+        };
+        SHARED.get_or_init(start).await
+    }
+
+    /// Builds what is not built and starts everything.
+    pub async fn start(setup: Setup) -> Result<Self> {
+        let (artifacts, binary) = blocking(move || {
+            Ok((artifacts::build(setup.progress)?, envoy::obtain(setup.progress)?))
+        })
+        .await?;
+        let workdir = Workdir::create()?;
+        let issuer = DevelopmentIssuer::start(0).await?;
+        let upstream = Upstream::start(0).await?;
+        let grpc = HeldPort::free()?;
+        let http = HeldPort::free()?;
+        let listener = setup.port.map_or_else(HeldPort::free, HeldPort::named)?;
+        let admin = HeldPort::free()?;
+        let bypass = if setup.bypass { Some(HeldPort::free()?) } else { None };
+        let settings = ServerSettings {
+            binary: artifacts.chaperone.clone(),
+            grpc_port: grpc.release(),
+            http_port: http.release(),
+            issuer_url: issuer.url(),
+            configure: setup.configure,
+        };
+        let grpc_port = settings.grpc_port;
+        let server = Server::start(settings, &workdir).await?;
+        let bypass = bypass.map(HeldPort::release);
+        let places = Places {
+            port: listener.release(),
+            admin_port: admin.release(),
+            upstream_port: upstream.port(),
+            grpc_port,
+            bypass,
+        };
+        let text = places.bootstrap(&setup, artifacts, &server.plugin_config()?)?;
+        // JSON is YAML, and Envoy goes by the name.
+        let bootstrap = workdir.write("envoy.yaml", text)?;
+        let settings = EnvoySettings {
+            binary,
+            bootstrap,
+            log: workdir.path().join("envoy.log"),
+            port: places.port,
+            admin_port: places.admin_port,
+            concurrency: setup.concurrency,
+        };
+        let envoy = Envoy::start(settings, &workdir.leash()).await?;
+        let bypass = bypass.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        Ok(Self { envoy, server, upstream, issuer, bypass, workdir })
+    }
+
+    /// The folder with configuration, policies and logs.
+    pub fn workdir(&self) -> &Workdir {
+        &self.workdir
+    }
+
+    /// A request through Envoy.
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        Request::new(self.envoy.address(), method, path)
+    }
+
+    /// A GET through Envoy.
+    pub fn get(&self, path: &str) -> Request {
+        self.request(Method::GET, path)
+    }
+
+    /// A POST of JSON through Envoy.
+    pub fn post(&self, path: &str, body: &Value) -> Request {
+        self.request(Method::POST, path).json(body)
+    }
+
+    /// An SQL statement through Envoy.
+    pub fn sql(&self, statement: &str) -> Request {
+        self.post("/sql", &serde_json::json!({ "query": statement }))
+    }
+
+    /// An MCP request through Envoy.
+    pub fn mcp(&self, id: &Value, method: &str, params: &Value) -> Request {
+        let message = serde_json::json!({
+            "jsonrpc": "2.0", "id": id, "method": method, "params": params,
+        });
+        self.post("/mcp", &message).header("accept", "application/json, text/event-stream")
+    }
+
+    /// A request through Envoy around the filter.
+    ///
+    /// # Panics
+    ///
+    /// When the mesh was started without a bypass.
+    pub fn bypass(&self, method: Method, path: &str) -> Request {
+        let bypass = self.bypass.expect("the mesh has a bypass");
+        Request::new(bypass, method, path)
+    }
+
+    /// The audit record of the decision on the request that was answered so.
+    pub fn decision_of(&self, answer: &Answer) -> Result<Value> {
+        let id = answer.decision().ok_or_else(|| {
+            Failure::unexpected(
+                "looking for a decision",
+                format!("the answer names none: {answer:?}"),
+            )
+        })?;
+        entry(self.server.audit_of(id)?, "decision").ok_or_else(|| {
+            Failure::unexpected("looking for a decision", format!("{id} is not in the audit log"))
+        })
+    }
+
+    /// The audit record of the outcome of the request that was answered so, once the
+    /// filter has reported it.
+    pub async fn outcome_of(&self, answer: &Answer) -> Result<Value> {
+        let id = answer.decision().unwrap_or_default().to_owned();
+        let what = format!("the outcome of {id}");
+        let reported = || async { entry(self.server.audit_of(&id).ok()?, "outcome") };
+        eventually(&what, OUTCOME, reported).await
+    }
+}
+
+fn entry(entries: Vec<Value>, kind: &str) -> Option<Value> {
+    let mut found = entries.into_iter().filter(|entry| entry["kind"] == kind);
+    found.next().map(|mut entry| entry["record"].take())
+}
+
+/// Where everything listens.
+struct Places {
+    port: u16,
+    admin_port: u16,
+    upstream_port: u16,
+    grpc_port: u16,
+    bypass: Option<u16>,
+}
+
+impl Places {
+    fn bootstrap(&self, setup: &Setup, artifacts: &Artifacts, plugin: &str) -> Result<String> {
+        let path = workspace().join("envoy-config").join("envoy.yaml");
+        let template = std::fs::read_to_string(&path).map_err(Failure::io("read", &path))?;
+        let text = fill(
+            &template,
+            &[
+                ("ENVOY_PORT", &self.port.to_string()),
+                ("ENVOY_ADMIN_PORT", &self.admin_port.to_string()),
+                ("UPSTREAM_PORT", &self.upstream_port.to_string()),
+                ("CHAPERONE_GRPC_PORT", &self.grpc_port.to_string()),
+                ("FILTER_WASM", &artifacts.filter.to_string_lossy()),
+                ("PLUGIN_CONFIG", &single_quoted(plugin)),
+            ],
+        )?;
+        let text = (setup.bootstrap)(text);
+        self.bypass.map_or(Ok(text.clone()), |port| with_bypass(&text, port))
+    }
+}
+
+/// Runs what takes long where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Failure::unexpected("building", error))?
+}

@@ -1,0 +1,120 @@
+//! A small MCP server over streamable HTTP (MCP 2025-06-18): no session, two tools.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::sql::Database;
+
+const PROTOCOL_VERSION: &str = "2025-06-18";
+
+/// JSON-RPC 2.0 section 5.1.
+const INVALID_REQUEST: i32 = -32_600;
+const METHOD_NOT_FOUND: i32 = -32_601;
+const INVALID_PARAMS: i32 = -32_602;
+
+struct RpcError(i32, String);
+
+type Handled = Result<Value, RpcError>;
+
+/// One message of a client.
+pub(super) async fn message(
+    State(database): State<Arc<Database>>,
+    headers: HeaderMap,
+    Json(message): Json<Value>,
+) -> Response {
+    let Some(method) = message["method"].as_str() else {
+        let error = RpcError(INVALID_REQUEST, "there is no method".to_owned());
+        return answer(&headers, &message["id"], Err(error));
+    };
+    if message.get("id").is_none() {
+        return StatusCode::ACCEPTED.into_response();
+    }
+    let handled = match method {
+        "initialize" => Ok(initialize()),
+        "ping" => Ok(json!({})),
+        "tools/list" => Ok(json!({ "tools": tools() })),
+        "tools/call" => call(&database, &message["params"]),
+        other => Err(RpcError(METHOD_NOT_FOUND, format!("there is no method {other}"))),
+    };
+    answer(&headers, &message["id"], handled)
+}
+
+fn answer(headers: &HeaderMap, id: &Value, handled: Handled) -> Response {
+    let message = match handled {
+        Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
+        Err(RpcError(code, text)) => {
+            json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": text } })
+        }
+    };
+    if wants_events(headers) {
+        let event = format!("event: message\ndata: {message}\n\n");
+        ([(header::CONTENT_TYPE, "text/event-stream")], event).into_response()
+    } else {
+        Json(message).into_response()
+    }
+}
+
+/// Clients must accept both; one that names events first is given them.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.trim_start().starts_with("text/event-stream"))
+}
+
+fn initialize() -> Value {
+    json!({
+        "protocolVersion": PROTOCOL_VERSION,
+        "capabilities": { "tools": {} },
+        "serverInfo": { "name": "customers", "version": env!("CARGO_PKG_VERSION") },
+    })
+}
+
+fn tools() -> Value {
+    let by_id = json!({
+        "type": "object",
+        "properties": { "id": { "type": "integer" } },
+        "required": ["id"],
+    });
+    json!([
+        {
+            "name": "lookup_customer",
+            "description": "Everything that is known of a customer.",
+            "inputSchema": by_id,
+        },
+        {
+            "name": "delete_customer",
+            "description": "Removes a customer for good.",
+            "inputSchema": by_id,
+        },
+    ])
+}
+
+fn call(database: &Database, params: &Value) -> Handled {
+    let invalid = |text: &str| RpcError(INVALID_PARAMS, text.to_owned());
+    let id = params["arguments"]["id"].as_i64();
+    let id = id.ok_or_else(|| invalid("the argument `id` is an integer"))?;
+    let done = match params["name"].as_str() {
+        Some("lookup_customer") => database.customer(id),
+        Some("delete_customer") => {
+            database.delete(id).map(|gone| gone.then(|| json!({ "id": id, "deleted": true })))
+        }
+        _ => return Err(invalid("there is no such tool")),
+    };
+    Ok(match done {
+        Ok(Some(content)) => json!({
+            "content": [{ "type": "text", "text": content.to_string() }],
+            "structuredContent": content,
+            "isError": false,
+        }),
+        Ok(None) => tool_error("no such customer"),
+        Err(error) => tool_error(&error.to_string()),
+    })
+}
+
+fn tool_error(text: &str) -> Value {
+    json!({ "content": [{ "type": "text", "text": text }], "isError": true })
+}
