@@ -131,6 +131,9 @@ impl<'a> Pieces<'a> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn decoded(written: &str) -> Option<String> {

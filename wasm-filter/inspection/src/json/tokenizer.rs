@@ -475,3 +475,101 @@ fn is_number(word: &[u8]) -> bool {
     let leading_zero = whole.len() > 1 && whole.first() == Some(&b'0');
     digits(whole) && !leading_zero && parts.next().is_none_or(digits) && exponent
 }
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::json::escape;
+
+    /// Every token of the chunks, with its text.
+    fn tokens(chunks: &[&[u8]]) -> Result<Vec<(Kind, Vec<u8>)>, JsonError> {
+        let mut tokenizer = Tokenizer::document();
+        let mut tokens = Vec::new();
+        for chunk in chunks {
+            let mut at = 0;
+            while let Some(token) = tokenizer.next(chunk, at)? {
+                at = token.end;
+                tokens.push((token.kind, tokenizer.text(&token, chunk).to_vec()));
+            }
+        }
+        if let Some(token) = tokenizer.finish()? {
+            tokens.push((token.kind, tokenizer.text(&token, &[]).to_vec()));
+        }
+        Ok(tokens)
+    }
+
+    fn is_json(bytes: &[u8]) -> bool {
+        let escapes = |(kind, text): &(Kind, Vec<u8>)| {
+            !matches!(kind, Kind::String | Kind::Key)
+                || escape::decode(text, &mut Vec::new()).is_ok()
+        };
+        tokens(&[bytes]).is_ok_and(|tokens| tokens.iter().all(escapes))
+    }
+
+    #[test]
+    fn a_document_reads_as_its_tokens_wherever_it_is_cut() {
+        let body = br#" {"a\"\\":[-1.5e3,true,null],"":{"b":"\u00e9"},"c":false} "#;
+        let kinds: Vec<Kind> = tokens(&[body]).unwrap().iter().map(|(kind, _)| *kind).collect();
+        use Kind::{BeginArray, BeginObject, EndArray, EndObject, False, Key, Null, Number, True};
+        assert_eq!(
+            kinds,
+            [
+                BeginObject,
+                Key,
+                BeginArray,
+                Number,
+                True,
+                Null,
+                EndArray,
+                Key,
+                BeginObject,
+                Key,
+                Kind::String,
+                EndObject,
+                Key,
+                False,
+                EndObject,
+            ]
+        );
+        for at in 0..=body.len() {
+            let (head, tail) = body.split_at(at);
+            assert_eq!(tokens(&[head, tail]), tokens(&[body]), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn documents_in_a_row_are_read_only_where_they_are_expected() {
+        let read = |mut tokenizer: Tokenizer| -> Result<usize, JsonError> {
+            let (mut at, mut count) = (0, 0);
+            let body = b"{}\n[] 1\ntrue";
+            while let Some(token) = tokenizer.next(body, at)? {
+                (at, count) = (token.end, count + 1);
+            }
+            Ok(count + usize::from(tokenizer.finish()?.is_some()))
+        };
+        assert_eq!(read(Tokenizer::sequence()), Ok(6));
+        assert_eq!(read(Tokenizer::document()), Err(JsonError::Malformed(3)));
+    }
+
+    proptest! {
+        /// Another strict reader is the judge of what is JSON.
+        #[test]
+        fn what_is_read_is_what_another_reader_reads(
+            pieces in vec(prop_oneof![
+                proptest::sample::select(vec![
+                    "{", "}", "[", "]", ",", ":", "\"a\"", "\"", "1", "-0", "01", "1.", ".5", "1e5",
+                    "1E+", "true", "nul", "null", " ", "\n", "\t", "\\u0041", "\\n", "\\", "\u{1}",
+                    "é", "{\"a\":1}", "[1,2]", "\"\\ud83d\\ude00\"", "\"\\ud83d\"", "{\"b\":[true,{}]}",
+                ]).prop_map(|piece| piece.as_bytes().to_vec()),
+                any::<u8>().prop_map(|byte| vec![byte]),
+            ], 0..8),
+        ) {
+            let bytes = pieces.concat();
+            let other = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
+            prop_assert_eq!(is_json(&bytes), other, "{}", String::from_utf8_lossy(&bytes));
+        }
+    }
+}

@@ -12,8 +12,9 @@ pub(super) struct Fields {
     /// Names that are masked wherever they stand (`$..name`), to the path's id:
     /// the common rule, and one look-up a key.
     anywhere: BTreeMap<Vec<u8>, RuleId>,
-    /// The lengths of those names, as bits; longer than 63 is bit 63.
-    lengths: u64,
+    /// For each first byte the lengths of those names, as bits; longer than 63 is
+    /// bit 63. Nearly every key of a document is let go by this alone.
+    lengths: Vec<u64>,
     /// The other paths.
     elsewhere: Vec<RuleId>,
     /// The path `$`.
@@ -28,7 +29,10 @@ impl Fields {
         let mut fields = Self::default();
         for (id, path) in paths.iter().enumerate() {
             if let Some(name) = path.anywhere() {
-                fields.lengths |= length_bit(name.len());
+                fields.lengths.resize(256, 0);
+                if let Some(lengths) = fields.lengths.get_mut(first(name)) {
+                    *lengths |= length_bit(name.len());
+                }
                 fields.anywhere.entry(name.to_vec()).or_insert(id);
             } else if path.segments().is_empty() {
                 fields.root = Some(id);
@@ -45,11 +49,11 @@ impl Fields {
         self.paths.get(rule)
     }
 
-    fn masks_anywhere(&self, name: &[u8]) -> Option<RuleId> {
-        if self.lengths & length_bit(name.len()) == 0 {
-            return None;
-        }
-        self.anywhere.get(name).copied()
+    /// Whether a key, as it stands, may be one of those that are masked anywhere.
+    fn may_mask_anywhere(&self, key: &[u8]) -> bool {
+        let start = path::normalised(key).next().map_or(0, usize::from);
+        let lengths = self.lengths.get(start).copied().unwrap_or_default();
+        lengths != 0 && lengths & length_bit(path::normalised(key).count()) != 0
     }
 
     fn segment(&self, state: State) -> Option<&path::Segment> {
@@ -60,6 +64,10 @@ impl Fields {
         let segments = self.paths.get(state.rule).map_or(0, |path| path.segments().len());
         state.segment.saturating_add(1) == segments
     }
+}
+
+fn first(name: &[u8]) -> usize {
+    name.first().copied().map_or(0, usize::from)
 }
 
 fn length_bit(length: usize) -> u64 {
@@ -105,18 +113,18 @@ impl Place {
     }
 
     /// A key, decoded: the rule that masks its value.
-    pub(super) fn key(&mut self, fields: &Fields, name: &[u8]) -> Option<RuleId> {
+    pub(super) fn key(&mut self, fields: &Fields, key: &[u8]) -> Option<RuleId> {
         let states = self.frames.last().map_or(0, |frame| frame.states);
-        let rest = states < self.states.len();
-        if !rest && fields.lengths == 0 {
-            self.next.clear();
+        let elsewhere = states < self.states.len();
+        let anywhere = fields.may_mask_anywhere(key);
+        self.next.clear();
+        if !(elsewhere || anywhere) {
             return None;
         }
         self.name.clear();
-        path::normalise(name, &mut self.name);
-        let anywhere = fields.masks_anywhere(&self.name);
-        let found = self.step(fields, Child::Member);
-        anywhere.or(found)
+        self.name.extend(path::normalised(key));
+        let anywhere = fields.anywhere.get(&self.name).copied();
+        anywhere.or(self.step(fields, Child::Member))
     }
 
     /// An element of an array begins: the rule that masks it.

@@ -330,11 +330,11 @@ fn replace(
         return false;
     }
     let mut places = Places::new(written);
-    let mut as_written = |at| if traits.escapes() { places.written(at) } else { at };
+    let mut place = |at| if traits.escapes() { places.written(at) } else { at };
     let mut copied = 0;
     for finding in found {
         counts.add_detector(finding.id);
-        let (start, end) = (as_written(finding.start), as_written(finding.end));
+        let (start, end) = (place(finding.start), place(finding.end));
         replacement.extend_from_slice(written.get(copied..start).unwrap_or_default());
         replacement.extend_from_slice(finding.id.mask().as_bytes());
         copied = end;

@@ -90,11 +90,6 @@ impl Path {
     }
 }
 
-/// Appends to `out` the form in which names are compared.
-pub(super) fn normalise(name: &[u8], out: &mut Vec<u8>) {
-    out.extend(normalised(name));
-}
-
 /// The bytes of the form in which names are compared. A name of separators only
 /// is nothing, and equals every other such name.
 pub(super) fn normalised(name: &[u8]) -> impl Iterator<Item = u8> {

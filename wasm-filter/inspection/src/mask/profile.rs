@@ -123,6 +123,9 @@ const SECRET_NAMES: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::mask::CompiledProfile;
 
