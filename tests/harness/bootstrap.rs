@@ -48,6 +48,8 @@ pub fn with_bypass(bootstrap: &str, port: u16) -> Result<String> {
     *listens.ok_or_else(|| wrong("the listener has no port"))? = port.into();
     let manager = bypass.pointer_mut("/filter_chains/0/filters/0/typed_config");
     let manager = manager.ok_or_else(|| wrong("the listener has no filter"))?;
+    // Facts are bound to the request id: who gets this far may choose that too.
+    manager["preserve_external_request_id"] = true.into();
     let filters = manager.get_mut("http_filters").and_then(Value::as_array_mut);
     let filters = filters.ok_or_else(|| wrong("the listener has no HTTP filters"))?;
     let before = filters.len();
