@@ -148,7 +148,7 @@ fn fold(key: &str) -> String {
 
 fn position(bytes: &[u8], at: usize) -> String {
     let before = bytes.get(..at).unwrap_or(bytes);
-    let line = before.iter().filter(|&&byte| byte == b'\n').count().saturating_add(1);
+    let line = before.split(|&byte| byte == b'\n').count();
     let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count().saturating_add(1);
     format!("at line {line} column {column} (byte {at})")
 }

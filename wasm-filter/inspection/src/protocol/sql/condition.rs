@@ -20,11 +20,12 @@ pub(super) fn limits(condition: Option<&Expr>) -> bool {
 /// Whether `expr` (or, unless `sense`, its negation) may not hold for every row.
 fn holds_for_some_only(expr: &Expr, sense: bool) -> bool {
     match expr {
-        Expr::Nested(inner) => holds_for_some_only(inner, sense),
         Expr::UnaryOp { op: UnaryOperator::Not | UnaryOperator::BangNot, expr } => {
             holds_for_some_only(expr, !sense)
         }
-        Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds_for_some_only(inner, sense),
+        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => {
+            holds_for_some_only(inner, sense)
+        }
         Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => holds_for_some_only(inner, !sense),
         Expr::BinaryOp { left, op: op @ (Op::And | Op::Or), right } => {
             // Where both sides must hold, one that limits is enough. NOT turns AND
@@ -87,7 +88,7 @@ fn any_complements(chain: &Expr, op: &Op) -> bool {
     while let Some(expr) = open.pop() {
         match bare(expr) {
             Expr::BinaryOp { left, op: other, right } if other == op => {
-                open.extend([&**left, &**right])
+                open.extend([&**left, &**right]);
             }
             part => parts.push(part),
         }
