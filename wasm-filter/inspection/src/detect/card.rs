@@ -88,10 +88,7 @@ fn bare(text: &Text<'_>, start: usize, digits: usize) -> Result<Option<usize>, M
 /// what follows a card is often a number too.
 fn grouped(text: &Text<'_>, start: usize) -> Result<Option<usize>, More> {
     let mut at = start.saturating_add(4);
-    let separator = match text.at(at)? {
-        Some(byte @ (b' ' | b'-')) => byte,
-        _ => return Ok(None),
-    };
+    let Some(separator @ (b' ' | b'-')) = text.at(at)? else { return Ok(None) };
     let mut digits: Vec<u8> = text.bytes.get(start..at).unwrap_or_default().to_vec();
     let mut end = None;
     let mut previous = 4;
@@ -126,20 +123,27 @@ fn is_issued(digits: &[u8]) -> bool {
     let prefix = digits.iter().take(4).fold(0_u32, |value, &digit| {
         value.saturating_mul(10).saturating_add(u32::from(digit.wrapping_sub(b'0')))
     });
-    match (prefix, digits.len()) {
+    let length = digits.len();
+    match prefix {
         // Visa
-        (4000..=4999, 13 | 16 | 18 | 19)
+        4000..=4999 => matches!(length, 13 | 16 | 18 | 19),
         // American Express
-        | (3400..=3499 | 3700..=3799, 15)
+        3400..=3499 | 3700..=3799 => length == 15,
         // Mastercard
-        | (5100..=5599 | 2221..=2720, 16)
+        5100..=5599 | 2221..=2720 => length == 16,
         // Diners Club
-        | (3000..=3059 | 3095 | 3600..=3699 | 3800..=3999, 14..=19)
+        3000..=3059 | 3095 | 3600..=3699 | 3800..=3999 => matches!(length, 14..=19),
         // JCB, Discover, UnionPay, Mir, Troy, RuPay
-        | (3528..=3589 | 6000..=6099 | 6200..=6299 | 6440..=6599 | 8100..=8299, 16..=19)
-        | (2200..=2204 | 9792 | 5080..=5089, 16..=19)
+        3528..=3589
+        | 6000..=6099
+        | 6200..=6299
+        | 6440..=6599
+        | 8100..=8299
+        | 2200..=2204
+        | 9792
+        | 5080..=5089 => matches!(length, 16..=19),
         // Maestro
-        | (5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763, 13..=19) => true,
+        5018 | 5020 | 5038 | 5893 | 6304 | 6759 | 6761..=6763 => matches!(length, 13..=19),
         _ => false,
     }
 }

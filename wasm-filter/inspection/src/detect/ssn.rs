@@ -11,9 +11,8 @@ pub(super) fn at(text: &Text<'_>, start: usize) -> Judged {
     if !stands_alone_before(text, start) {
         return Ok(None);
     }
-    let separator = match text.at(start.saturating_add(3))? {
-        Some(byte @ (b'-' | b' ')) => byte,
-        _ => return Ok(None),
+    let Some(separator @ (b'-' | b' ')) = text.at(start.saturating_add(3))? else {
+        return Ok(None);
     };
     let mut digits = [0; LENGTH];
     for (offset, slot) in digits.iter_mut().enumerate() {

@@ -143,7 +143,7 @@ struct OpenString {
 
 impl Tokenizer {
     /// A reader of one document.
-    pub const fn new() -> Self {
+    pub const fn document() -> Self {
         Self {
             expect: Expect::Value,
             objects: 0,
@@ -160,7 +160,7 @@ impl Tokenizer {
     /// A reader of any number of documents with white space between them, as in
     /// newline-delimited JSON.
     pub fn sequence() -> Self {
-        Self { sequence: true, ..Self::new() }
+        Self { sequence: true, ..Self::document() }
     }
 
     /// The next token at or after `at` in `chunk`, or `None` when the rest of the
@@ -320,7 +320,7 @@ impl Tokenizer {
         from: usize,
     ) -> Result<Option<Token>, JsonError> {
         let length = open
-            .to_quote(chunk.get(from..).unwrap_or_default())
+            .read(chunk.get(from..).unwrap_or_default())
             .map_err(|bad| JsonError::Malformed(self.offset(from.saturating_add(bad))))?;
         let end = length.map_or(chunk.len(), |length| from.saturating_add(length));
         let new = chunk.get(start..end).unwrap_or_default();
@@ -383,7 +383,7 @@ impl Token {
 impl OpenString {
     /// The length up to and with the closing quote, if `bytes` has it; the index of
     /// a control character, which may not stand in a string, as the error.
-    fn to_quote(&mut self, bytes: &[u8]) -> Result<Option<usize>, usize> {
+    fn read(&mut self, bytes: &[u8]) -> Result<Option<usize>, usize> {
         let mut rest = bytes.iter();
         if self.escaped && rest.next().is_some() {
             self.escaped = false;

@@ -22,7 +22,7 @@ pub(super) struct JsonMasker {
 impl JsonMasker {
     /// For one document.
     pub(super) fn document() -> Self {
-        Self { tokenizer: Tokenizer::new(), editor: Editor::default() }
+        Self { tokenizer: Tokenizer::document(), editor: Editor::default() }
     }
 
     /// For documents one after the other.
@@ -102,13 +102,23 @@ enum Edit {
     Replaced,
 }
 
+/// A value's place in its container.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Next {
+    /// An element of an array, or the document itself.
+    #[default]
+    Element,
+    /// The value of a key, with the rule that masks it.
+    Member(Option<RuleId>),
+}
+
 /// Decides on each token in turn.
 #[derive(Debug, Default)]
 struct Editor {
     place: Place,
     depth: usize,
-    /// What the rules say of the value of the key that was just read.
-    member: Option<Option<RuleId>>,
+    /// What the value is that comes next.
+    next: Next,
     /// The depth of the container that is being masked whole.
     masked: Option<usize>,
     /// The text is a string of another document.
@@ -167,10 +177,10 @@ impl Editor {
     }
 
     fn value_begins(&mut self, profile: &CompiledProfile, counts: &mut Counts) {
-        let rule = match self.member.take() {
-            Some(rule) => rule,
-            None if self.depth == 0 => self.place.begin(&profile.fields),
-            None => self.place.element(&profile.fields),
+        let rule = match std::mem::take(&mut self.next) {
+            Next::Member(rule) => rule,
+            Next::Element if self.depth == 0 => self.place.begin(&profile.fields),
+            Next::Element => self.place.element(&profile.fields),
         };
         if self.masked.is_none()
             && let Some(rule) = rule
@@ -194,7 +204,7 @@ impl Editor {
         written: &[u8],
     ) -> Result<Edit, Unmaskable> {
         let text = decoded(written, token.traits, &mut self.decoded)?;
-        self.member = Some(self.place.key(&profile.fields, text));
+        self.next = Next::Member(self.place.key(&profile.fields, text));
         self.replacement.clear();
         if token.long {
             counts.add(LONG_STRING);
@@ -320,11 +330,11 @@ fn replace(
         return false;
     }
     let mut places = Places::new(written);
-    let mut place = |at| if traits.escapes() { places.written(at) } else { at };
+    let mut as_written = |at| if traits.escapes() { places.written(at) } else { at };
     let mut copied = 0;
     for finding in found {
         counts.add_detector(finding.id);
-        let (start, end) = (place(finding.start), place(finding.end));
+        let (start, end) = (as_written(finding.start), as_written(finding.end));
         replacement.extend_from_slice(written.get(copied..start).unwrap_or_default());
         replacement.extend_from_slice(finding.id.mask().as_bytes());
         copied = end;

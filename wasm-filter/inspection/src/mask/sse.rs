@@ -268,20 +268,20 @@ impl Sink<'_> {
     }
 
     fn json(&mut self, data: &[u8]) -> Result<Vec<u8>, Unmaskable> {
-        let mut masker = JsonMasker::document();
+        let mut document = JsonMasker::document();
         let mut counts = Counts::default();
         let mut masked = Vec::with_capacity(data.len());
-        masker.push(self.profile, &mut counts, data, &mut masked)?;
-        masker.finish(self.profile, &mut counts, &mut masked)?;
+        document.push(self.profile, &mut counts, data, &mut masked)?;
+        document.finish(self.profile, &mut counts, &mut masked)?;
         self.counts.add_all(counts);
         Ok(masked)
     }
 
     fn text(&mut self, text: &[u8]) -> Result<Vec<u8>, Unmaskable> {
-        let mut masker = TextMasker::default();
+        let mut stream = TextMasker::default();
         let mut masked = Vec::with_capacity(text.len());
-        masker.push(self.profile, self.counts, text, &mut masked)?;
-        masker.finish(self.profile, self.counts, &mut masked)?;
+        stream.push(self.profile, self.counts, text, &mut masked)?;
+        stream.finish(self.profile, self.counts, &mut masked)?;
         Ok(masked)
     }
 }

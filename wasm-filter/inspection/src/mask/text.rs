@@ -109,7 +109,7 @@ pub(super) enum SniffingMasker {
     /// Too little to tell so far.
     Undecided(Vec<u8>),
     /// One or more JSON documents.
-    Json(JsonMasker),
+    Json(Box<JsonMasker>),
     /// Anything else.
     Text(TextMasker),
 }
@@ -177,7 +177,7 @@ impl SniffingMasker {
         let Self::Undecided(begun) = self else { return Ok(()) };
         let begun = std::mem::take(begun);
         *self = if begins_like_json(&begun) {
-            Self::Json(JsonMasker::sequence())
+            Self::Json(Box::new(JsonMasker::sequence()))
         } else {
             Self::Text(TextMasker::default())
         };
