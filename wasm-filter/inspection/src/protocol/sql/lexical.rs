@@ -16,6 +16,14 @@ use crate::plan::SqlDialect;
 /// as it is long, without any recursion that the parser would count.
 const MAX_CHAIN: usize = 400;
 
+/// The most brackets inside each other. A level of `FROM (FROM (…` takes over 20 KiB
+/// of stack in a release build, and Wasm has 1 MiB.
+const MAX_BRACKETS: usize = 24;
+
+/// What a JOIN counts for: `a JOIN b JOIN c …` with the conditions at the end is
+/// recursion that the parser does not count.
+const JOIN_WEIGHT: usize = 6;
+
 /// The parser's rules of a dialect.
 pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
     match dialect {
@@ -137,8 +145,14 @@ impl Depth {
     fn take(&mut self, token: &Token) -> Result<(), Unparsed> {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
-                self.count(|level| &mut level.chain);
+                self.count(1, |level| &mut level.chain);
                 self.levels.push(Level::default());
+                if self.levels.len() > MAX_BRACKETS {
+                    return Err(Unparsed::new(
+                        UnparsedCode::TooDeep,
+                        format!("the SQL text nests brackets deeper than {MAX_BRACKETS}"),
+                    ));
+                }
             }
             Token::RParen | Token::RBracket | Token::RBrace if self.levels.len() > 1 => {
                 if let Some(level) = self.levels.pop() {
@@ -159,7 +173,10 @@ impl Depth {
                     Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS
                 ) =>
             {
-                self.count(|level| &mut level.spine);
+                self.count(1, |level| &mut level.spine);
+            }
+            Token::Word(word) if word.keyword == Keyword::JOIN => {
+                self.count(JOIN_WEIGHT, |level| &mut level.chain);
             }
             Token::Word(word) if word.keyword == Keyword::NoKeyword => {}
             Token::Whitespace(_)
@@ -169,7 +186,7 @@ impl Depth {
             | Token::DoubleQuotedString(_)
             | Token::Placeholder(_)
             | Token::EOF => {}
-            _ => self.count(|level| &mut level.chain),
+            _ => self.count(1, |level| &mut level.chain),
         }
         if self.total > MAX_CHAIN {
             return Err(Unparsed::new(
@@ -180,11 +197,11 @@ impl Depth {
         Ok(())
     }
 
-    fn count(&mut self, counter: fn(&mut Level) -> &mut usize) {
+    fn count(&mut self, weight: usize, counter: fn(&mut Level) -> &mut usize) {
         if let Some(level) = self.levels.last_mut() {
             let counter = counter(level);
-            *counter = counter.saturating_add(1);
-            self.total = self.total.saturating_add(1);
+            *counter = counter.saturating_add(weight);
+            self.total = self.total.saturating_add(weight);
         }
     }
 
