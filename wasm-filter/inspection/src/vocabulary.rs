@@ -315,6 +315,9 @@ const fn mcp(
 mod tests {
     use std::collections::BTreeSet;
 
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

@@ -98,3 +98,6 @@ fn append(effects: &Effects, statements: usize, commands: &mut Vec<Command>) {
 fn set(names: &BTreeSet<String>) -> Value {
     names.iter().map(String::as_str).collect::<Vec<_>>().into()
 }
+
+#[cfg(test)]
+mod tests;
