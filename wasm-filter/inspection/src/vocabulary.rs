@@ -193,7 +193,11 @@ pub static ACTIONS: &[ActionSpec] = &[
     sql("sql:select", &["sql:read"], "SELECT, VALUES, TABLE."),
     sql("sql:explain", &["sql:read"], "EXPLAIN that does not execute, SHOW, DESCRIBE."),
     sql("sql:insert", &["sql:write"], "INSERT, REPLACE."),
-    sql("sql:update", &["sql:write"], "UPDATE."),
+    sql(
+        "sql:update",
+        &["sql:write"],
+        "UPDATE; besides `sql:insert`, REPLACE and an INSERT that updates on conflict.",
+    ),
     sql("sql:delete", &["sql:write"], "DELETE."),
     sql("sql:merge", &["sql:write"], "MERGE."),
     sql(

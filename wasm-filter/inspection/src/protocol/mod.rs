@@ -158,12 +158,12 @@ mod tests {
     use super::*;
     use crate::facts::Protocol;
 
-    fn plan(services: serde_json::Value) -> Plan {
+    fn plan(services: &serde_json::Value) -> Plan {
         serde_json::from_value(json!({ "services": services, "limits": {} })).unwrap()
     }
 
     fn inspector() -> Inspector {
-        Inspector::new(plan(json!([
+        Inspector::new(plan(&json!([
             { "name": "any", "hosts": ["*"], "routes": [] },
             { "name": "apps", "hosts": ["*.example.com", "[::1]"], "routes": [] },
             { "name": "crm", "hosts": ["crm.example.com"], "routes": [
@@ -212,7 +212,7 @@ mod tests {
         {
             assert_eq!(service(authority), None, "{authority}");
         }
-        let only = plan(json!([{ "name": "crm", "hosts": ["crm.example"], "routes": [] }]));
+        let only = plan(&json!([{ "name": "crm", "hosts": ["crm.example"], "routes": [] }]));
         assert!(Inspector::new(only).unwrap().route("other.example", "/").is_none());
     }
 
@@ -271,10 +271,10 @@ mod tests {
             (json!([service(&["a"], vec![route("/%78")])]), "path `/%78`"),
             (json!([service(&["a"], vec![route("/a/../b")])]), "path `/a/../b`"),
         ] {
-            let error = Inspector::new(plan(services)).unwrap_err().to_string();
+            let error = Inspector::new(plan(&services)).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
-        let mut deep = plan(json!([]));
+        let mut deep = plan(&json!([]));
         deep.limits.depth = 1000;
         assert!(Inspector::new(deep).unwrap_err().to_string().contains("`depth`"));
     }

@@ -10,9 +10,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Delete, Expr, FromTable, Ident, Insert, Merge, ObjectName, ObjectNamePart, OutputClause, Query,
-    Select, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, Visit as _,
-    Visitor,
+    Delete, Expr, FromTable, Ident, Insert, Merge, ObjectName, ObjectNamePart, OnConflictAction,
+    OnInsert, OutputClause, Query, Select, SetExpr, SqliteOnConflict, Statement, TableFactor,
+    TableObject, TableWithJoins, Update, Visit as _, Visitor,
 };
 
 use super::{condition, names};
@@ -178,6 +178,9 @@ impl Walk {
                     self.writes_table(action("sql:truncate"), name);
                 }
                 self.writes_table(insert_action, name);
+                if replaces_rows(insert) {
+                    self.writes_table(action("sql:update"), name);
+                }
             }
             TableObject::TableFunction(function) => {
                 self.calls(&function.name);
@@ -437,6 +440,17 @@ impl Visitor for Walk {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether an INSERT may change rows that are there already.
+fn replaces_rows(insert: &Insert) -> bool {
+    let replaces = insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+    let updates = match &insert.on {
+        Some(OnInsert::OnConflict(conflict)) => conflict.action != OnConflictAction::DoNothing,
+        Some(_) => true,
+        None => false,
+    };
+    replaces || updates
 }
 
 fn insert_target(insert: &Insert) -> Vec<ObjectName> {

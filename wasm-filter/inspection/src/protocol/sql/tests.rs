@@ -152,8 +152,8 @@ fn long_lists_are_not_deep() {
     let insert = format!("INSERT INTO t (a, b, c) VALUES {}", rows.join(", "));
     let ids: Vec<_> = (0..5_000).map(|id| id.to_string()).collect();
     let select = format!("SELECT * FROM t WHERE id IN ({})", ids.join(","));
-    let joins: String = (0..30).map(|n| format!(" LEFT JOIN t{n} ON t{n}.id = t.id")).collect();
-    let joined = format!("SELECT * FROM t{joins} WHERE t.id = 1");
+    let joins: Vec<_> = (0..30).map(|n| format!("LEFT JOIN t{n} ON t{n}.id = t.id")).collect();
+    let joined = format!("SELECT * FROM t {} WHERE t.id = 1", joins.join(" "));
     for dialect in DIALECTS {
         for sql in [&insert, &select, &joined] {
             assert_eq!(code(read(dialect, sql)), None, "{dialect:?} {}", &sql[..40]);
