@@ -40,6 +40,9 @@ pub(super) fn commands(
     let mut commands = Vec::new();
     for statement in &statements {
         let effects = effects::of(statement, plan.dialect);
+        if effects.computed_name {
+            return Err(lexical::refused("the name of a table is computed"));
+        }
         append(&effects, statements.len(), &mut commands);
         if commands.len() > limits.commands {
             return Err(Unparsed::new(

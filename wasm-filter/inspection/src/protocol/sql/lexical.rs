@@ -46,9 +46,17 @@ pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpa
         malformed("the SQL text has an unfinished or unknown token", &at)
     })?;
     let mut depth = Depth::new();
-    for token in &tokens {
-        check_token(dialect, &token.token)?;
-        depth.take(&token.token)?;
+    let mut changes_rows = false;
+    for TokenWithSpan { token, .. } in &tokens {
+        check_token(dialect, token)?;
+        depth.take(token)?;
+        if changes_rows && is_modifier(dialect, token) {
+            return Err(refused("UPDATE and DELETE with a modifier are not read"));
+        }
+        if !matches!(token, Token::Whitespace(_)) {
+            changes_rows = matches!(token, Token::Word(word)
+                if matches!(word.keyword, Keyword::UPDATE | Keyword::DELETE));
+        }
     }
     Ok(tokens)
 }
@@ -119,6 +127,16 @@ fn check_token(dialect: SqlDialect, token: &Token) -> Result<(), Unparsed> {
         }
         _ => Ok(()),
     }
+}
+
+/// Words after MySQL's UPDATE and DELETE that the parser takes for the table.
+fn is_modifier(dialect: SqlDialect, token: &Token) -> bool {
+    let Token::Word(word) = token else { return false };
+    matches!(dialect, SqlDialect::Mysql | SqlDialect::Generic)
+        && word.quote_style.is_none()
+        && ["LOW_PRIORITY", "QUICK", "IGNORE"]
+            .iter()
+            .any(|modifier| word.value.eq_ignore_ascii_case(modifier))
 }
 
 /// An upper bound of the tree's depth, from the tokens alone: the operators and
