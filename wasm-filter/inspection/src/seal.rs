@@ -234,6 +234,9 @@ fn request_mac(key: &FactsKey, binding: &Binding<'_>, payload: &[u8]) -> Hmac<Sh
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::facts::Protocol;
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chaperone_inspection::facts::{Command, Facts};
 use chaperone_inspection::plan::{Limits, ProtocolPlan, SqlCarrier, SqlDialect, SqlPlan};
 use chaperone_inspection::protocol::{RequestHead, http_facts, inspect_body};
+use chaperone_inspection::vocabulary::AttributeKind;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -62,6 +63,7 @@ fn sql_makes_the_facts_that_were_reviewed() {
         let plan = ProtocolPlan::Sql(SqlPlan { dialect, statement: SqlCarrier::Body });
         let head = head("POST", "/sql", Some("application/sql"), None);
         let facts = inspect_body(&plan, &Limits::default(), &head, case.sql.as_bytes());
+        conform(&facts);
         let actual = SqlFacts::of(&facts);
         if actual != case.facts {
             let unparsed = facts.unparsed.map_or(String::new(), |unparsed| unparsed.detail);
@@ -92,6 +94,7 @@ fn mcp_makes_the_facts_that_were_reviewed() {
         let head = head(method, "/mcp", Some(content_type), None);
         let body = body(case.body.as_ref(), case.raw);
         let facts = inspect_body(&ProtocolPlan::Mcp, &Limits::default(), &head, &body);
+        conform(&facts);
         assert_eq!(code(&facts), case.unparsed, "{}: {facts:?}", case.case);
         assert_eq!(facts.commands, case.commands, "{}", case.case);
     }
@@ -123,6 +126,7 @@ fn json_makes_the_facts_that_were_reviewed() {
         let head = head(method, "/api/x?y=1", Some(content_type), case.content_encoding.as_deref());
         let body = body(case.body.as_ref(), case.raw);
         let facts = inspect_body(&plan, &Limits::default(), &head, &body);
+        conform(&facts);
         assert_eq!(code(&facts), case.unparsed, "{}: {facts:?}", case.case);
         let mut expected = Vec::new();
         if case.fields.is_some() || case.no_fields {
@@ -173,6 +177,32 @@ fn every_file_of_facts_is_read_by_a_test() {
         .collect();
     let known = ["json.json", "mcp.json", "paths.json", "sql.json"];
     assert_eq!(names, known.iter().map(ToString::to_string).collect());
+}
+
+/// Facts say what the vocabulary lets them say, and nothing else.
+fn conform(facts: &Facts) {
+    for command in &facts.commands {
+        let specs = command.action.spec().family.attributes;
+        for spec in specs.iter().filter(|spec| spec.required) {
+            assert!(command.attributes.contains_key(spec.name), "{} is missing", spec.name);
+        }
+        for (name, value) in &command.attributes {
+            let spec = specs.iter().find(|spec| spec.name == name);
+            let spec = spec.unwrap_or_else(|| panic!("{name} is not in the vocabulary"));
+            let fits = match spec.kind {
+                AttributeKind::Bool => value.is_boolean(),
+                AttributeKind::Long => value.is_i64(),
+                AttributeKind::Text => value.is_string(),
+                AttributeKind::TextSet => value.as_array().is_some_and(|set| {
+                    let texts: Option<Vec<_>> = set.iter().map(Value::as_str).collect();
+                    texts.is_some_and(|texts| texts.is_sorted_by(|a, b| a < b))
+                }),
+                AttributeKind::Fields => value.is_object(),
+                AttributeKind::Carried => true,
+            };
+            assert!(fits, "{name} is {value}");
+        }
+    }
 }
 
 /// The cases of a file: at least so many, so that an emptied file is noticed.
