@@ -28,11 +28,6 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(named)
 }
 
-/// `text` as it stands between single quotes in YAML.
-pub fn single_quoted(text: &str) -> String {
-    text.replace('\'', "''")
-}
-
 /// The bootstrap, in JSON, with one more listener on `port`: the first one's like,
 /// but without the Wasm filter. It is what a misconfigured mesh or an attacker
 /// inside it would have: a way to ext_authz around the filter.

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::answer::Answer;
 use crate::artifacts::{self, Artifacts, Progress, workspace};
-use crate::bootstrap::{fill, single_quoted, with_bypass};
+use crate::bootstrap::{fill, with_bypass};
 use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
 use crate::issuer::DevelopmentIssuer;
@@ -224,7 +224,7 @@ impl Places {
                 ("UPSTREAM_PORT", &self.upstream_port.to_string()),
                 ("CHAPERONE_GRPC_PORT", &self.grpc_port.to_string()),
                 ("FILTER_WASM", &artifacts.filter.to_string_lossy()),
-                ("PLUGIN_CONFIG", &single_quoted(plugin)),
+                ("PLUGIN_CONFIG", plugin),
             ],
         )?;
         let text = (setup.bootstrap)(text);

@@ -1,1 +1,18 @@
-//! stub
+//! What was decided, kept so that nobody can change it unnoticed.
+//!
+//! `record` is what the log says, `log` how it is written and checked, `gaps` what
+//! is missing from it.
+
+mod gaps;
+mod log;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use gaps::{Gap, Gaps};
+pub use log::{AuditError, AuditLog, Bad, Problem, Verification};
+pub use record::{
+    ApprovalEvent, ApprovalRecord, ApprovalRef, CommandRecord, DecisionRecord, HopPolicies,
+    HopRecord, OutcomeRecord, ReasonRecord, Record, RequestRecord, ShadowRecord, SystemEvent,
+    SystemRecord, TokenRecord, Verdict,
+};

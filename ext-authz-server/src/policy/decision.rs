@@ -49,12 +49,15 @@ pub struct Grant {
     pub policies: BTreeSet<PolicyId>,
     /// The masking profiles that they order.
     pub mask: BTreeSet<ProfileName>,
+    /// Whether they order the exchange to be recorded.
+    pub record: bool,
 }
 
 impl Grant {
     fn and(mut self, other: Self) -> Self {
         self.policies.extend(other.policies);
         self.mask.extend(other.mask);
+        self.record |= other.record;
         self
     }
 }
@@ -89,7 +92,7 @@ pub enum Reason {
     NotPermitted {
         /// The hop.
         hop: usize,
-        /// The action that nothing permits.
+        /// The action that nothing permits; empty when the request has no command.
         action: String,
         /// The resource, empty for the service as a whole.
         resource: String,
@@ -101,6 +104,16 @@ pub enum Reason {
     },
     /// This policy could not be evaluated.
     PolicyFailed(PolicyId),
+}
+
+impl Reason {
+    /// The policy that it is about, if it is about one.
+    pub const fn policy(&self) -> Option<&PolicyId> {
+        match self {
+            Self::Forbidden(policy) | Self::PolicyFailed(policy) => Some(policy),
+            Self::NotPermitted { .. } | Self::Asserted { .. } => None,
+        }
+    }
 }
 
 /// The `@id` of a policy.
@@ -121,9 +134,10 @@ mod tests {
 
     fn decisions() -> impl Strategy<Value = Decision> {
         let names = || proptest::collection::btree_set("[a-c]", 0..3);
-        let grant = (names(), names()).prop_map(|(policies, mask)| Grant {
+        let grant = (names(), names(), any::<bool>()).prop_map(|(policies, mask, record)| Grant {
             policies: policies.into_iter().map(PolicyId).collect(),
             mask: mask.into_iter().map(ProfileName).collect(),
+            record,
         });
         let terms = (proptest::collection::btree_set("[a-c]", 1..3), 1..4_u32, 1..5_u64).prop_map(
             |(groups, quorum, ttl)| ApprovalTerms {

@@ -1,5 +1,25 @@
 //! Whether a chain may do what a request would do.
+//!
+//! [`Policies`] keeps the current [`PolicySet`] and replaces it when its files
+//! change; a set answers a [`Question`] with a [`Decision`] and what it rests on.
 
+mod annotations;
+mod decide;
 mod decision;
+mod error;
+mod explain;
+mod law;
+mod reload;
+mod request;
+mod schema;
+mod set;
+mod source;
 
+pub use decide::{Answer, Enforce, HopPolicies, Question, RequestContext, ShadowAnswer};
 pub use decision::{ApprovalTerms, Decision, Grant, PolicyId, ProfileName, Reason};
+pub use error::{Place, PolicyError, PolicyErrors, PolicyWarning, Problem};
+pub use explain::{ExplainError, Explanation, HypotheticalRequest, explain};
+pub use reload::{Policies, PolicyEvent, PolicyHealth};
+pub use schema::text as schema_text;
+pub use set::{Effect, Known, Policy, PolicySet};
+pub use source::{PolicySources, SourceFile};

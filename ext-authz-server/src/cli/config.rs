@@ -1,0 +1,107 @@
+//! `chaperone config`.
+
+use serde_json::{Value, json};
+
+use super::{ConfigFile, Done, Failure, output};
+use crate::config::{self, Config};
+use crate::service::Service;
+
+/// Checks and documents the configuration.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Checks a configuration and prints what each service resolved to.
+    Check(CheckArguments),
+    /// Prints the JSON Schema of the configuration file.
+    Schema,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckArguments {
+    #[command(flatten)]
+    config: ConfigFile,
+
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
+    match &arguments.command {
+        Command::Check(arguments) => check(arguments)?,
+        Command::Schema => output::json(&config::schema())?,
+    }
+    Ok(Done::Yes)
+}
+
+fn check(arguments: &CheckArguments) -> Result<(), Failure> {
+    let config = arguments.config.load()?;
+    let services: Vec<_> =
+        config.services.values().map(|service| resolved(&config, service)).collect();
+    if arguments.json {
+        return output::json(&json!({ "services": services }));
+    }
+    for service in &services {
+        output::line(&format!("service: {}", text(&service["service"])))?;
+        let members = service.as_object().into_iter().flatten();
+        for (name, value) in members.filter(|(name, _)| *name != "service") {
+            output::line(&format!("  {name}: {}", text(value)))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a service resolved to, defaults included.
+fn resolved(config: &Config, service: &Service) -> Value {
+    let plan = config.plan.services.iter().find(|plan| plan.name == service.name);
+    let routes: Vec<_> = plan
+        .into_iter()
+        .flat_map(|plan| &plan.routes)
+        .map(|route| json!(format!("{} as {}", route.path, route.inspect.protocol().name())))
+        .chain([json!("everything else as http")])
+        .collect();
+    let issuers: Vec<_> = config
+        .issuers
+        .iter()
+        .filter(|issuer| {
+            let accepted = service.acceptance.issuers.as_ref();
+            accepted.is_none_or(|accepted| accepted.contains(&issuer.alias))
+        })
+        .map(|issuer| {
+            let audiences = service.acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
+            json!({ "issuer": issuer.alias, "audiences": audiences })
+        })
+        .collect();
+    json!({
+        "service": service.name,
+        "hosts": plan.map(|plan| &plan.hosts),
+        "callers": issuers,
+        "routes": routes,
+        "remove_credentials": service.remove_credentials,
+        "denials_name_policies": service.names_policies,
+        "on_unmaskable": service.on_unmaskable,
+        "approval_wait_seconds": service.approval_wait.as_secs_f64(),
+        "resource_metadata": service.resource_metadata,
+    })
+}
+
+/// A value on one line.
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "none".to_owned(),
+        Value::Array(items) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::Object(members) => match (members.get("issuer"), members.get("audiences")) {
+            (Some(issuer), Some(audiences)) => {
+                format!("{} (for {})", text(issuer), text(audiences))
+            }
+            _ => value.to_string(),
+        },
+        other => other.to_string(),
+    }
+}

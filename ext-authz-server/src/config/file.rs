@@ -1,0 +1,371 @@
+//! The configuration file as it is written: one type a section, unknown keys
+//! refused, defaults here and nowhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chaperone_inspection::mask::profile::Profile;
+use chaperone_inspection::obligations::OnUnmaskable;
+use chaperone_inspection::plan::{Limits, ProtocolPlan};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use super::value::Time;
+
+/// `chaperone.yaml`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Where the server listens.
+    pub(super) listen: Listen,
+    /// The base of the URLs in answers, such as an approval's status. By default
+    /// `http://` and `listen.http`.
+    pub(super) public_url: Option<String>,
+    /// Where decisions and approvals are kept.
+    pub(super) storage: Storage,
+    /// Keys shared with the filter.
+    pub(super) keys: Keys,
+    /// Who signs tokens, by alias.
+    pub(super) issuers: BTreeMap<String, Issuer>,
+    /// Groups by name: patterns of principals (`<issuer alias>/<subject>`, `*`
+    /// stands for anything), besides what claims say.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<String>>")]
+    pub(super) groups: BTreeMap<String, Vec<Spanned<String>>>,
+    /// How delegation chains are judged.
+    #[serde(default)]
+    pub(super) chain: ChainRules,
+    /// What stands behind Envoy, by name.
+    pub(super) services: BTreeMap<String, Service>,
+    /// Bounds on what is read of a request body.
+    #[serde(default)]
+    #[schemars(with = "Option<LimitsSchema>")]
+    pub(super) limits: Limits,
+    /// What to mask.
+    #[serde(default)]
+    pub(super) masking: Masking,
+    /// What is allowed.
+    pub(super) policies: Policies,
+    /// How the filter reports outcomes.
+    #[serde(default)]
+    pub(super) outcomes: Outcomes,
+}
+
+/// Where the server listens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listen {
+    /// For Envoy: ext_authz and outcomes.
+    pub(super) grpc: SocketAddr,
+    /// For people and probes: health and the status of approvals.
+    pub(super) http: SocketAddr,
+}
+
+/// Where decisions and approvals are kept.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Storage {
+    pub(super) sqlite: Sqlite,
+}
+
+/// An SQLite file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sqlite {
+    /// The file; made if there is none. Relative to the configuration file.
+    pub(super) path: PathBuf,
+    /// What a decision survives before it is answered.
+    #[serde(default)]
+    pub(super) durability: Durability,
+}
+
+/// What a decision survives before it is answered.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Durability {
+    /// A power failure: the file is synced before every answer.
+    #[default]
+    Full,
+    /// A crash of the server, but perhaps not a power failure.
+    Normal,
+}
+
+/// Keys shared with the filter.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Keys {
+    /// Facts keys: the filter seals with the first, the server opens with any, so
+    /// that a key can be rotated.
+    #[schemars(with = "Vec<FactsKey>")]
+    pub(super) facts: Vec<Spanned<FactsKey>>,
+    /// How old facts may be when they reach the server.
+    #[serde(default = "defaults::facts_window")]
+    pub(super) facts_window: Time,
+}
+
+/// Where one facts key is: 32 bytes or more, in base64.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FactsKey {
+    /// Its name: letters, digits, `-` and `_`.
+    pub(super) id: String,
+    /// A file that holds it. Relative to the configuration file.
+    pub(super) file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub(super) env: Option<String>,
+}
+
+/// One issuer of tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issuer {
+    /// The `iss` of its tokens.
+    #[schemars(with = "String")]
+    pub(super) issuer: Spanned<String>,
+    /// The `aud` values that are for us: at least one.
+    pub(super) audiences: BTreeSet<String>,
+    /// The signature algorithms that it uses.
+    #[serde(default = "defaults::algorithms")]
+    #[schemars(with = "Vec<String>")]
+    pub(super) algorithms: Vec<Spanned<String>>,
+    /// Where its keys are; by default at the URL that its discovery document names.
+    #[serde(default)]
+    pub(super) keys: IssuerKeys,
+    /// Whom it names.
+    #[serde(default)]
+    pub(super) principals: Principals,
+    /// Claims whose values are groups.
+    #[serde(default)]
+    pub(super) groups: Vec<GroupClaim>,
+    /// Issuers, by alias, whose principals its tokens may name in a chain.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) may_attest: Vec<Spanned<String>>,
+    /// How far clocks may be apart.
+    #[serde(default = "defaults::leeway")]
+    pub(super) leeway: Time,
+    /// The longest life of a token, `exp` - `iat`.
+    #[serde(default = "defaults::max_lifetime")]
+    pub(super) max_lifetime: Time,
+    /// How often keys are fetched.
+    #[serde(default = "defaults::key_refresh")]
+    pub(super) refresh: Time,
+    /// How long fetched keys are used when they can no longer be fetched.
+    #[serde(default = "defaults::key_max_stale")]
+    pub(super) max_stale: Time,
+}
+
+/// Where an issuer's keys are: one of these.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct IssuerKeys {
+    /// A JWK Set at this URL (https, or http on a loopback address).
+    pub(super) jwks_url: Option<String>,
+    /// A JWK Set in this file. Relative to the configuration file.
+    pub(super) jwks_file: Option<PathBuf>,
+    /// A JWK Set, written here.
+    pub(super) jwks: Option<serde_json::Value>,
+}
+
+/// Whom an issuer names.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Principals {
+    /// Automations: they call services.
+    #[default]
+    Agents,
+    /// People: they approve.
+    Humans,
+}
+
+/// A claim whose values are groups.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GroupClaim {
+    /// The claim: a name, or a JSON Pointer.
+    pub(super) claim: String,
+    /// What is put before each value.
+    pub(super) prefix: Option<String>,
+}
+
+/// How delegation chains are judged.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ChainRules {
+    /// Which hops must be permitted.
+    pub(super) enforce: EnforceHops,
+    /// The most hops in a chain.
+    pub(super) max_depth: usize,
+}
+
+impl Default for ChainRules {
+    fn default() -> Self {
+        Self { enforce: EnforceHops::EveryHop, max_depth: 8 }
+    }
+}
+
+/// Which hops must be permitted.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum EnforceHops {
+    /// Everyone in the chain.
+    EveryHop,
+    /// The one who calls.
+    CurrentActor,
+}
+
+/// One service behind Envoy.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Service {
+    /// The hosts it answers to, without a port; `*.example.com` and `*` are allowed.
+    pub(super) hosts: Vec<String>,
+    /// The issuers, by alias, whose agents may call it; by default all of them.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) issuers: Option<Vec<Spanned<String>>>,
+    /// The audiences that it accepts; by default those of the issuer.
+    pub(super) audiences: Option<BTreeSet<String>>,
+    /// What to read on which paths; other paths are plain HTTP.
+    #[serde(default)]
+    pub(super) routes: Vec<Route>,
+    /// Whether the caller's credential is kept from the service.
+    #[serde(default = "defaults::yes")]
+    pub(super) remove_credentials: bool,
+    /// How much a denial tells.
+    #[serde(default)]
+    pub(super) deny_details: DenyDetails,
+    /// What to do with a response that should be masked and cannot be.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub(super) on_unmaskable: OnUnmaskable,
+    /// How long a request is held for its approval before it is told to come back.
+    #[serde(default = "defaults::zero")]
+    pub(super) approval_wait: Time,
+    /// The RFC 9728 metadata URL to name in `WWW-Authenticate`.
+    pub(super) resource_metadata: Option<String>,
+}
+
+/// One route of a service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Route {
+    /// A path prefix that ends at a segment.
+    pub(super) path: String,
+    /// `http`, `mcp`, `json: {fields: {…}}` or `sql: {dialect: …, statement: …}`.
+    #[schemars(with = "serde_json::Value")]
+    pub(super) inspect: ProtocolPlan,
+}
+
+/// How much a denial tells the caller.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DenyDetails {
+    /// That it was denied.
+    #[default]
+    None,
+    /// The ids of the policies that denied it as well.
+    Policies,
+}
+
+/// What to mask.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Masking {
+    /// Profiles by name, besides the built-in `pii`, `secrets` and `all`.
+    #[schemars(with = "BTreeMap<String, ProfileSchema>")]
+    pub(super) profiles: BTreeMap<String, Profile>,
+}
+
+/// Where the policies are.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policies {
+    /// Files, and folders of `*.cedar` files. Relative to the configuration file.
+    pub(super) paths: Vec<PathBuf>,
+    /// How often they are looked at for changes.
+    #[serde(default = "defaults::policy_reload")]
+    pub(super) reload: Time,
+}
+
+/// How the filter reports outcomes.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Outcomes {
+    /// The Envoy cluster of `listen.grpc`.
+    pub(super) cluster: String,
+    /// How often a batch is sent.
+    pub(super) interval: Time,
+    /// How many outcomes send a batch early.
+    pub(super) batch: usize,
+}
+
+impl Default for Outcomes {
+    fn default() -> Self {
+        Self { cluster: "chaperone".into(), interval: Time(Duration::from_millis(500)), batch: 100 }
+    }
+}
+
+mod defaults {
+    use super::{Duration, Spanned, Time};
+
+    pub(super) fn facts_window() -> Time {
+        Time(Duration::from_secs(5))
+    }
+
+    pub(super) fn algorithms() -> Vec<Spanned<String>> {
+        ["RS256", "ES256", "EdDSA"]
+            .map(|name| {
+                let nowhere = serde_saphyr::Location::UNKNOWN;
+                Spanned::new(name.to_owned(), nowhere, nowhere)
+            })
+            .into()
+    }
+
+    pub(super) fn leeway() -> Time {
+        Time(Duration::from_secs(30))
+    }
+
+    pub(super) fn max_lifetime() -> Time {
+        Time(Duration::from_secs(3600))
+    }
+
+    pub(super) fn key_refresh() -> Time {
+        Time(Duration::from_secs(300))
+    }
+
+    pub(super) fn key_max_stale() -> Time {
+        Time(Duration::from_secs(24 * 3600))
+    }
+
+    pub(super) fn policy_reload() -> Time {
+        Time(Duration::from_secs(1))
+    }
+
+    pub(super) fn zero() -> Time {
+        Time(Duration::ZERO)
+    }
+
+    pub(super) const fn yes() -> bool {
+        true
+    }
+}
+
+/// How [`Limits`] is written.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct LimitsSchema {
+    body_bytes: Option<usize>,
+    depth: Option<usize>,
+    commands: Option<usize>,
+}
+
+/// How [`Profile`] is written.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct ProfileSchema {
+    fields: Option<Vec<String>>,
+    detectors: Option<Vec<String>>,
+}

@@ -1,0 +1,138 @@
+//! Who signs tokens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_saphyr::Spanned;
+
+use super::error::{ConfigError, unknown};
+use super::file;
+use crate::identity::{
+    Algorithm, GroupClaim, IssuerAlias, IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource,
+    PrincipalKind,
+};
+
+/// Resolves every issuer.
+pub(super) fn resolve(
+    written: BTreeMap<String, file::Issuer>,
+    folder: &Path,
+    errors: &mut Vec<ConfigError>,
+) -> Vec<IssuerSettings> {
+    if written.is_empty() {
+        errors.push(ConfigError::general("issuers is empty; nobody could call"));
+    }
+    let aliases: Vec<String> = written.keys().cloned().collect();
+    let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+    written
+        .into_iter()
+        .filter_map(|(alias, issuer)| {
+            let name = alias.parse().map_err(|error| {
+                errors.push(ConfigError::general(format!("issuers.{alias}: {error}")));
+            });
+            Resolver { alias: &alias, aliases: &aliases, folder, errors }.issuer(name.ok()?, issuer)
+        })
+        .collect()
+}
+
+struct Resolver<'a> {
+    alias: &'a str,
+    aliases: &'a [&'a str],
+    folder: &'a Path,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Resolver<'_> {
+    fn issuer(&mut self, alias: IssuerAlias, written: file::Issuer) -> Option<IssuerSettings> {
+        let issuer = IssuerUrl::parse(&written.issuer.value)
+            .map_err(|error| self.errors.push(ConfigError::at(&written.issuer, error.to_string())))
+            .ok();
+        let keys = issuer.as_ref().and_then(|issuer| {
+            let keys = key_source(&written.keys, issuer, self.folder);
+            keys.map_err(|message| self.error(&format!("keys: {message}"))).ok()
+        });
+        let settings = IssuerSettings {
+            alias,
+            audiences: written.audiences,
+            algorithms: self.algorithms(&written.algorithms),
+            kind: match written.principals {
+                file::Principals::Agents => PrincipalKind::Agent,
+                file::Principals::Humans => PrincipalKind::Human,
+            },
+            groups: self.group_claims(&written.groups),
+            may_attest: self.attested(&written.may_attest),
+            leeway: written.leeway.0,
+            max_lifetime: written.max_lifetime.0,
+            refresh: written.refresh.0,
+            max_stale: written.max_stale.0,
+            issuer: issuer?,
+            keys: keys?,
+        };
+        Some(settings)
+    }
+
+    fn algorithms(&mut self, written: &[Spanned<String>]) -> BTreeSet<Algorithm> {
+        let mut algorithms = BTreeSet::new();
+        for name in written {
+            match name.value.parse() {
+                Ok(algorithm) => drop(algorithms.insert(algorithm)),
+                Err(error) => self.errors.push(ConfigError::at(name, format!("{error}"))),
+            }
+        }
+        algorithms
+    }
+
+    fn group_claims(&mut self, written: &[file::GroupClaim]) -> Vec<GroupClaim> {
+        let parse = |group: &file::GroupClaim| {
+            GroupClaim::parse(&group.claim, group.prefix.as_deref())
+                .map_err(|error| self.error(&format!("groups: {error}")))
+                .ok()
+        };
+        written.iter().filter_map(parse).collect()
+    }
+
+    fn attested(&mut self, written: &[Spanned<String>]) -> BTreeSet<IssuerAlias> {
+        let mut attested = BTreeSet::new();
+        for alias in written {
+            match alias.value.parse() {
+                Ok(parsed) if self.aliases.contains(&alias.value.as_str()) => {
+                    attested.insert(parsed);
+                }
+                _ => {
+                    let message = unknown("issuer", &alias.value, self.aliases);
+                    self.errors.push(ConfigError::at(alias, message));
+                }
+            }
+        }
+        attested
+    }
+
+    fn error(&mut self, message: &str) {
+        self.errors.push(ConfigError::general(format!("issuers.{}.{message}", self.alias)));
+    }
+}
+
+fn key_source(
+    written: &file::IssuerKeys,
+    issuer: &IssuerUrl,
+    folder: &Path,
+) -> Result<KeySource, String> {
+    match (&written.jwks_url, &written.jwks_file, &written.jwks) {
+        (None, None, None) => KeySource::discovery(issuer).map_err(|error| {
+            format!("{error}; or say where they are: jwks_url, jwks_file or jwks")
+        }),
+        (Some(url), None, None) => {
+            JwksUrl::parse(url).map(KeySource::url).map_err(|error| format!("jwks_url: {error}"))
+        }
+        (None, Some(path), None) => {
+            let path = folder.join(path);
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let keys = JwkSet::parse(&text);
+            keys.map(KeySource::Document).map_err(|error| format!("{}: {error}", path.display()))
+        }
+        (None, None, Some(document)) => JwkSet::from_json(document.clone())
+            .map(KeySource::Document)
+            .map_err(|error| format!("jwks: {error}")),
+        _ => Err("write one of jwks_url, jwks_file and jwks".to_owned()),
+    }
+}

@@ -1,0 +1,266 @@
+//! From what is written to what is meant: names resolved, files read, everything
+//! checked.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chaperone_inspection::Inspector;
+use chaperone_inspection::mask::CompiledProfile;
+use chaperone_inspection::mask::profile::Profile;
+use chaperone_inspection::plan::{OutcomesConfig, Plan, PluginConfig};
+use chaperone_inspection::seal::FactsKey;
+use serde_saphyr::Spanned;
+
+use super::error::{ConfigError, ConfigErrors};
+use super::{file, issuers, keys, services};
+use crate::identity::{
+    Authenticator, GroupName, GroupPatterns, IssuerSettings, PrincipalPattern, SettingsError,
+};
+use crate::policy::{Enforce, Known, PolicySources, ProfileName};
+use crate::service::Service;
+use crate::store::{Durability, SqliteStore, StoreError};
+
+/// A configuration in which every name resolves and every part can be built.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the server listens.
+    pub listen: ListenAddresses,
+    /// The base of the URLs in answers, without a slash at its end.
+    pub public_url: String,
+    /// Where decisions and approvals are kept.
+    pub storage: StorageSettings,
+    /// The keys that facts are sealed with: the first seals, any opens.
+    pub facts_keys: Arc<[FactsKey]>,
+    /// How old facts may be when they arrive.
+    pub facts_window: Duration,
+    /// Who signs tokens.
+    pub issuers: Vec<IssuerSettings>,
+    /// Groups by patterns of principals.
+    pub groups: GroupPatterns,
+    /// The most hops in a chain.
+    pub max_depth: usize,
+    /// Which hops must be permitted.
+    pub enforce: Enforce,
+    /// What stands behind Envoy, by name.
+    pub services: BTreeMap<String, Service>,
+    /// Which requests are read, as what.
+    pub plan: Plan,
+    /// The masking profiles, the built-in ones among them.
+    pub profiles: BTreeMap<ProfileName, Profile>,
+    /// Where the policies are.
+    pub policies: PolicySettings,
+    /// How the filter reports outcomes.
+    pub outcomes: OutcomesConfig,
+}
+
+/// Where the server listens.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenAddresses {
+    /// For Envoy.
+    pub grpc: SocketAddr,
+    /// For people and probes.
+    pub http: SocketAddr,
+}
+
+/// Where decisions and approvals are kept.
+#[derive(Clone, Debug)]
+pub struct StorageSettings {
+    /// The SQLite file.
+    pub path: PathBuf,
+    /// What a decision survives before it is answered.
+    pub durability: Durability,
+}
+
+/// Where the policies are and how often they are looked at.
+#[derive(Clone, Debug)]
+pub struct PolicySettings {
+    /// Files, and folders of `*.cedar` files.
+    pub paths: Vec<PathBuf>,
+    /// How often they are looked at.
+    pub reload: Duration,
+}
+
+impl Config {
+    /// Reads and checks the configuration file at `path`.
+    pub fn load(path: &Path) -> Result<Self, ConfigErrors> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            ConfigErrors::new(path, vec![ConfigError::general(format!("cannot be read: {error}"))])
+        })?;
+        let written: file::File = serde_saphyr::from_str(&text)
+            .map_err(|error| ConfigErrors::new(path, vec![ConfigError::yaml(&error)]))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut errors = Vec::new();
+        let config = resolve(written, folder, &mut errors);
+        if errors.is_empty()
+            && let Err(error) = config.authenticator()
+        {
+            errors.push(ConfigError::general(format!("issuers: {error}")));
+        }
+        if errors.is_empty() { Ok(config) } else { Err(ConfigErrors::new(path, errors)) }
+    }
+
+    /// The masking profile of that name.
+    pub fn profile(&self, name: &str) -> Option<Profile> {
+        self.profiles.get(&ProfileName(name.to_owned())).cloned()
+    }
+
+    /// What the filter is configured with. It holds the facts keys.
+    pub fn plugin_config(&self) -> PluginConfig {
+        PluginConfig {
+            plan: self.plan.clone(),
+            facts_keys: self.facts_keys.to_vec(),
+            outcomes: self.outcomes.clone(),
+        }
+    }
+
+    /// Who can tell who calls; it knows no published keys before it is started. The
+    /// error can only be about this system: the settings were checked at load.
+    pub fn authenticator(&self) -> Result<Authenticator, SettingsError> {
+        Authenticator::new(self.issuers.clone(), self.groups.clone(), self.max_depth)
+    }
+
+    /// Where the policies are.
+    pub fn policy_sources(&self) -> PolicySources {
+        PolicySources { paths: self.policies.paths.clone() }
+    }
+
+    /// What policies may name.
+    pub fn policy_names(&self) -> Known {
+        Known {
+            profiles: self.profiles.keys().cloned().collect(),
+            services: self.services.keys().cloned().collect(),
+        }
+    }
+
+    /// Opens the store; makes it when there is none.
+    pub fn open_store(&self) -> Result<SqliteStore, StoreError> {
+        SqliteStore::open(&self.storage.path, self.storage.durability)
+    }
+}
+
+fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) -> Config {
+    let issuers = issuers::resolve(written.issuers, folder, errors);
+    let aliases: Vec<&str> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
+    let limits = written.limits;
+    let resolved = services::resolve(written.services, &aliases, errors);
+    let plan = Plan { services: resolved.plans, limits };
+    if let Err(error) = Inspector::new(plan.clone()) {
+        errors.push(ConfigError::general(format!("services: {error}")));
+    }
+    Config {
+        public_url: public_url(written.public_url, written.listen.http, errors),
+        listen: ListenAddresses { grpc: written.listen.grpc, http: written.listen.http },
+        storage: StorageSettings {
+            path: folder.join(written.storage.sqlite.path),
+            durability: match written.storage.sqlite.durability {
+                file::Durability::Full => Durability::Full,
+                file::Durability::Normal => Durability::Normal,
+            },
+        },
+        facts_keys: keys::facts_keys(&written.keys.facts, folder, errors).into(),
+        facts_window: written.keys.facts_window.0,
+        groups: groups(written.groups, &aliases, errors),
+        max_depth: written.chain.max_depth,
+        enforce: match written.chain.enforce {
+            file::EnforceHops::EveryHop => Enforce::EveryHop,
+            file::EnforceHops::CurrentActor => Enforce::CurrentActor,
+        },
+        services: resolved.services,
+        profiles: profiles(written.masking, errors),
+        policies: policies(written.policies, folder, errors),
+        outcomes: OutcomesConfig {
+            cluster: written.outcomes.cluster,
+            interval_ms: u64::try_from(written.outcomes.interval.0.as_millis()).unwrap_or(u64::MAX),
+            batch: written.outcomes.batch.max(1),
+        },
+        plan,
+        issuers,
+    }
+}
+
+fn public_url(written: Option<String>, http: SocketAddr, errors: &mut Vec<ConfigError>) -> String {
+    let url = written.unwrap_or_else(|| format!("http://{http}"));
+    let known = url.starts_with("https://") || url.starts_with("http://");
+    if !known || reqwest::Url::parse(&url).is_err() {
+        errors.push(ConfigError::general(format!(
+            "public_url `{url}` is not an http or https URL, such as https://chaperone.example"
+        )));
+    }
+    url.trim_end_matches('/').to_owned()
+}
+
+fn groups(
+    written: BTreeMap<String, Vec<Spanned<String>>>,
+    aliases: &[&str],
+    errors: &mut Vec<ConfigError>,
+) -> GroupPatterns {
+    let mut groups = BTreeMap::new();
+    for (name, patterns) in written {
+        let parsed = patterns.iter().filter_map(|pattern| {
+            principal_pattern(&pattern.value, aliases)
+                .map_err(|message| errors.push(ConfigError::at(pattern, message)))
+                .ok()
+        });
+        let parsed: Vec<_> = parsed.collect();
+        match name.parse::<GroupName>() {
+            Ok(group) => drop(groups.insert(group, parsed)),
+            Err(error) => errors.push(ConfigError::general(format!("groups.{name}: {error}"))),
+        }
+    }
+    GroupPatterns::new(groups)
+}
+
+/// A pattern of an issuer that is not there would match nobody.
+fn principal_pattern(text: &str, aliases: &[&str]) -> Result<PrincipalPattern, String> {
+    let pattern: PrincipalPattern = text.parse().map_err(|error| format!("`{text}`: {error}"))?;
+    match pattern.issuer() {
+        Some(alias) if !aliases.contains(&alias.as_str()) => {
+            Err(super::error::unknown("issuer", alias.as_str(), aliases))
+        }
+        _ => Ok(pattern),
+    }
+}
+
+fn profiles(
+    written: file::Masking,
+    errors: &mut Vec<ConfigError>,
+) -> BTreeMap<ProfileName, Profile> {
+    let mut profiles: BTreeMap<_, _> = Profile::BUILT_IN
+        .iter()
+        .filter_map(|name| Some((ProfileName((*name).to_owned()), Profile::built_in(name)?)))
+        .collect();
+    for (name, profile) in written.profiles {
+        if let Err(error) = CompiledProfile::new(&profile) {
+            errors.push(ConfigError::general(format!("masking.profiles.{name}: {error}")));
+        }
+        if profiles.insert(ProfileName(name.clone()), profile).is_some() {
+            errors.push(ConfigError::general(format!(
+                "masking.profiles.{name}: this name is built in; take another"
+            )));
+        }
+    }
+    profiles
+}
+
+fn policies(
+    written: file::Policies,
+    folder: &Path,
+    errors: &mut Vec<ConfigError>,
+) -> PolicySettings {
+    let paths: Vec<_> = written.paths.iter().map(|path| folder.join(path)).collect();
+    if paths.is_empty() {
+        errors.push(ConfigError::general(
+            "policies.paths is empty; without policies nothing is allowed",
+        ));
+    }
+    for path in paths.iter().filter(|path| !path.exists()) {
+        errors.push(ConfigError::general(format!(
+            "policies.paths: {} does not exist",
+            path.display()
+        )));
+    }
+    PolicySettings { paths, reload: written.reload.0.max(Duration::from_millis(50)) }
+}

@@ -1,0 +1,414 @@
+//! The pipeline of one request, in order: service, identity, facts, policy,
+//! approval, audit, answer.
+//!
+//! Every way out of it is a [`Verdict`], and no verdict leaves before its audit
+//! record is kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chaperone_inspection::Inspector;
+use chaperone_inspection::digest::Digest;
+use chaperone_inspection::facts::{Facts, Protocol};
+use chaperone_inspection::mask::profile::Profile;
+use chaperone_inspection::obligations::MaskOrder;
+use chaperone_inspection::plan::ProtocolPlan;
+use chaperone_inspection::protocol::{Route, http_facts};
+use chaperone_inspection::seal::{self, Binding, FactsKey, SealError};
+use uuid::Uuid;
+
+use crate::approval::{
+    ActionToApprove, ApprovalError, ApprovalId, ApprovalRequest, Approvals, Consumed, Standing,
+};
+use crate::audit::{AuditLog, Record};
+use crate::identity::{Authenticator, Credential, Fault, IdentityError, PrincipalKind, Token};
+use crate::ledger::Ledger;
+use crate::policy::{
+    ApprovalTerms, Decision, Enforce, Grant, Policies, ProfileName, Question, RequestContext,
+};
+use crate::redact::Redactor;
+use crate::service::Service;
+use crate::time::{Clock, UnixMillis};
+use crate::verdict::{ApprovalNotice, Caller, DecisionId, Permit, Refusal, Verdict};
+
+/// How soon a caller may ask again whether its request was approved.
+const APPROVAL_RETRY: Duration = Duration::from_secs(5);
+
+/// A request as Envoy asks about it.
+#[derive(Debug)]
+pub struct GuardedRequest {
+    /// `:method`.
+    pub method: String,
+    /// `:authority`.
+    pub authority: String,
+    /// `:path`, query included.
+    pub path: String,
+    /// `x-request-id`, empty when there is none.
+    pub request_id: String,
+    /// The caller's credential, as the header has it.
+    pub authorization: Option<Authorization>,
+    /// The facts header.
+    pub facts: Option<String>,
+    /// Whether the caller speaks gRPC.
+    pub grpc: bool,
+    /// Where the request came from.
+    pub source_address: Option<String>,
+}
+
+/// The value of an `Authorization` header. It does not print.
+pub struct Authorization(pub String);
+
+impl std::fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Authorization(..)")
+    }
+}
+
+/// What the configuration says about deciding.
+#[derive(Debug)]
+pub struct Rules {
+    /// Which requests are read, as what.
+    pub inspector: Inspector,
+    /// The services, by name.
+    pub services: BTreeMap<String, Service>,
+    /// The masking profiles, by name.
+    pub profiles: BTreeMap<ProfileName, Profile>,
+    /// The keys that facts are sealed with.
+    pub facts_keys: Arc<[FactsKey]>,
+    /// How old facts may be.
+    pub facts_window: Duration,
+    /// Which hops must be permitted.
+    pub enforce: Enforce,
+    /// The base of the URLs in answers.
+    pub public_url: String,
+}
+
+/// Decides requests.
+pub struct Decider {
+    rules: Rules,
+    plan: Digest,
+    redactor: Redactor,
+    authenticator: Arc<Authenticator>,
+    policies: Arc<Policies>,
+    approvals: Arc<Approvals>,
+    audit: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Decider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decider").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+impl Decider {
+    /// Puts the rooms in order.
+    pub fn new(
+        rules: Rules,
+        redactor: Redactor,
+        authenticator: Arc<Authenticator>,
+        policies: Arc<Policies>,
+        approvals: Arc<Approvals>,
+        audit: Arc<AuditLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let plan = rules.inspector.plan().digest();
+        Self { rules, plan, redactor, authenticator, policies, approvals, audit, clock }
+    }
+
+    /// Decides `request` and keeps the record of it.
+    pub async fn decide(&self, request: &GuardedRequest) -> Verdict {
+        let now = self.clock.now();
+        let decision = DecisionId::new(Uuid::now_v7());
+        let mut ledger = Ledger::open(&decision, request, self.plan, &self.redactor, now);
+        let mut caller = if request.grpc { Caller::Grpc } else { Caller::Http };
+        let outcome = self.judge(request, now, &mut caller, &mut ledger).await;
+        let record = Record::Decision(Box::new(ledger.close(&outcome)));
+        let outcome = match self.audit.append(&record, now).await {
+            Ok(_) => outcome,
+            Err(error) => {
+                tracing::error!(%error, %decision, "a decision could not be recorded");
+                Err(unavailable("audit_unavailable", "The decision could not be recorded."))
+            }
+        };
+        Verdict { decision, caller, outcome }
+    }
+
+    async fn judge(
+        &self,
+        request: &GuardedRequest,
+        now: UnixMillis,
+        caller: &mut Caller,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Permit, Refusal> {
+        let (service, route) = self.route(request)?;
+        ledger.service(&service.name);
+        let credential = self.authenticate(request, service, now).await?;
+        ledger.credential(&credential);
+        let read = self.facts(request, route, now)?;
+        ledger.facts(&read);
+        if let Some(id) = json_rpc_id(&read.facts) {
+            *caller = Caller::Mcp { id };
+        }
+        if let Some(unparsed) = &read.facts.unparsed {
+            let detail = format!("The request could not be read: {}", unparsed.detail);
+            return Err(denied("request_unparsed", detail));
+        }
+        let answer = self.policies.current().decide(&Question {
+            chain: &credential.chain,
+            enforce: self.rules.enforce,
+            service: &service.name,
+            request: RequestContext {
+                method: &request.method,
+                host: &request.authority,
+                path: path_only(&request.path),
+            },
+            commands: &read.facts.commands,
+        });
+        ledger.answer(&answer);
+        let grant = match answer.decision {
+            Decision::Allow(grant) => grant,
+            Decision::Deny(reasons) => return Err(service.denial(&reasons)),
+            Decision::NeedsApproval(terms, grant) => {
+                let case = Case { request, service, credential: &credential, read: &read, now };
+                let _used = self.approved(&case, &answer.policy_set, &terms, ledger).await?;
+                grant
+            }
+        };
+        self.permit(service, &grant)
+    }
+
+    fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
+        let route =
+            self.rules.inspector.route(&request.authority, &request.path).ok_or_else(|| {
+                denied("service_unknown", "No service is configured for this host.".to_owned())
+            })?;
+        let route = route.map_err(|unparsed| {
+            denied("path_ambiguous", format!("The path is refused: {}", unparsed.detail))
+        })?;
+        let service = self.rules.services.get(route.service).ok_or_else(|| {
+            denied("service_unknown", "No service is configured for this host.".to_owned())
+        })?;
+        Ok((service, route))
+    }
+
+    async fn authenticate(
+        &self,
+        request: &GuardedRequest,
+        service: &Service,
+        now: UnixMillis,
+    ) -> Result<Credential, Refusal> {
+        let refuse = |error: IdentityError| match error.fault() {
+            Fault::Operator => unavailable(error.code(), &error.to_string()),
+            Fault::Caller => Refusal::Unauthenticated {
+                code: error.code(),
+                detail: error.to_string(),
+                resource_metadata: service.resource_metadata.clone(),
+            },
+        };
+        let header = request.authorization.as_ref().ok_or(IdentityError::TokenMissing);
+        let token = header
+            .and_then(|Authorization(value)| Token::from_authorization(value))
+            .map_err(refuse)?;
+        let credential = self
+            .authenticator
+            .authenticate(&token, &service.acceptance, now)
+            .await
+            .map_err(refuse)?;
+        match credential.kind {
+            PrincipalKind::Agent => Ok(credential),
+            PrincipalKind::Human => Err(denied(
+                "caller_not_agent",
+                "The token names a person; people approve, agents call.".to_owned(),
+            )),
+        }
+    }
+
+    /// What the request would do. On an inspected route the filter says so, under
+    /// its seal; on any other the method and the path are all there is to know.
+    fn facts(
+        &self,
+        request: &GuardedRequest,
+        route: Route<'_>,
+        now: UnixMillis,
+    ) -> Result<ReadRequest, Refusal> {
+        if matches!(route.inspect, ProtocolPlan::Http) {
+            let facts = http_facts(&request.method, &request.path);
+            return Ok(ReadRequest { facts, body_sha256: None });
+        }
+        let header = request.facts.as_deref().ok_or_else(|| {
+            denied("facts_missing", "The request was not inspected on its way.".to_owned())
+        })?;
+        let binding = Binding {
+            method: &request.method,
+            authority: &request.authority,
+            path: &request.path,
+            request_id: &request.request_id,
+        };
+        let now_ms = u64::try_from(now.millis()).unwrap_or(0);
+        let window_ms = u64::try_from(self.rules.facts_window.as_millis()).unwrap_or(u64::MAX);
+        let sealed = seal::open(&self.rules.facts_keys, &binding, header, now_ms, window_ms)
+            .map_err(|error| {
+                let code = match error {
+                    SealError::Stale => "facts_stale",
+                    SealError::Malformed | SealError::KeyUnknown | SealError::MacInvalid => {
+                        "facts_invalid"
+                    }
+                };
+                denied(code, format!("The request's inspection is not believed: {error}."))
+            })?;
+        if sealed.plan != self.plan {
+            return Err(unavailable(
+                "facts_plan_differs",
+                "The filter and the server run different versions of the configuration.",
+            ));
+        }
+        if sealed.facts.protocol != route.inspect.protocol() {
+            return Err(denied(
+                "facts_invalid",
+                "The request was inspected as another protocol.".to_owned(),
+            ));
+        }
+        Ok(ReadRequest { facts: sealed.facts, body_sha256: Some(sealed.body_sha256) })
+    }
+
+    /// Uses up the approval that the request has, or asks for one.
+    async fn approved(
+        &self,
+        case: &Case<'_>,
+        policy_set: &Digest,
+        terms: &ApprovalTerms,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Consumed, Refusal> {
+        let Case { request, service, credential, read, now } = case;
+        // An approval is bound to the body; what was not read cannot be bound.
+        let body_sha256 = read.body_sha256.ok_or_else(|| {
+            denied(
+                "approval_needs_inspection",
+                "The request needs an approval, and its route is not inspected.".to_owned(),
+            )
+        })?;
+        let action = ActionToApprove {
+            chain: &credential.chain,
+            service: &service.name,
+            protocol: read.facts.protocol,
+            commands: &read.facts.commands,
+            method: &request.method,
+            host: &request.authority,
+            path: &request.path,
+            body_sha256: Some(body_sha256),
+            policy_set: *policy_set,
+        };
+        let asked = ApprovalRequest {
+            action,
+            terms,
+            display: &ledger.display(),
+            decision_id: ledger.decision_id(),
+            // Whoever knows the id may read the state: it must not be guessed.
+            new_id: ApprovalId::new(Uuid::new_v4()),
+        };
+        let mut standing = self.approvals.request(&asked, *now).await.map_err(approval_failed)?;
+        if let Standing::Pending(approval) = &standing
+            && !service.approval_wait.is_zero()
+        {
+            let deadline = now.after(service.approval_wait);
+            let id = approval.id;
+            let waited = self.approvals.wait_until_decided(id, deadline, self.clock.as_ref());
+            waited.await.map_err(approval_failed)?;
+            standing =
+                self.approvals.request(&asked, self.clock.now()).await.map_err(approval_failed)?;
+        }
+        match standing {
+            Standing::Approved(approved) => {
+                let consumed =
+                    self.approvals.consume(approved, ledger.decision_id(), self.clock.now()).await;
+                let consumed = consumed.map_err(approval_failed)?;
+                ledger.approval(consumed.approval());
+                Ok(consumed)
+            }
+            Standing::Pending(approval) => {
+                ledger.approval(&approval);
+                Err(Refusal::NeedsApproval {
+                    approval: ApprovalNotice {
+                        status_url: format!("{}/approvals/{}", self.rules.public_url, approval.id),
+                        id: approval.id.to_string(),
+                        expires_at: approval.expires_at,
+                    },
+                    retry_after: APPROVAL_RETRY,
+                })
+            }
+            Standing::Denied(approval) => {
+                ledger.approval(&approval);
+                Err(denied("approval_denied", "A human has denied this request.".to_owned()))
+            }
+        }
+    }
+
+    fn permit(&self, service: &Service, grant: &Grant) -> Result<Permit, Refusal> {
+        let mut union = Profile::default();
+        for name in &grant.mask {
+            // Profiles were resolved when the policies were loaded; one that is
+            // missing all the same must not mean an unmasked answer.
+            let profile = self.rules.profiles.get(name).ok_or_else(|| {
+                unavailable("mask_unknown", "A masking profile is not configured.")
+            })?;
+            union.extend(profile);
+        }
+        let mask = (!grant.mask.is_empty()).then(|| MaskOrder {
+            digest: union.digest(),
+            profile: union,
+            on_unmaskable: service.on_unmaskable,
+        });
+        Ok(Permit { mask, remove_credentials: service.remove_credentials })
+    }
+}
+
+/// A request that was read.
+pub(crate) struct ReadRequest {
+    pub(crate) facts: Facts,
+    /// The digest of the body; `None` on routes that are not inspected.
+    pub(crate) body_sha256: Option<Digest>,
+}
+
+/// One request with what is known of it.
+struct Case<'a> {
+    request: &'a GuardedRequest,
+    service: &'a Service,
+    credential: &'a Credential,
+    read: &'a ReadRequest,
+    now: UnixMillis,
+}
+
+/// The id that a JSON-RPC answer repeats.
+fn json_rpc_id(facts: &Facts) -> Option<serde_json::Value> {
+    if facts.protocol != Protocol::Mcp {
+        return None;
+    }
+    facts.commands.first()?.attributes.get("id").cloned()
+}
+
+fn approval_failed(error: ApprovalError) -> Refusal {
+    match error {
+        // Somebody else used it up between our two looks.
+        ApprovalError::NotUsable | ApprovalError::Contended => {
+            unavailable(error.code(), "The approval changed meanwhile; send the request again.")
+        }
+        error => {
+            tracing::error!(%error, "an approval could not be looked up");
+            unavailable("approvals_unavailable", "The approval could not be looked up.")
+        }
+    }
+}
+
+fn path_only(path: &str) -> &str {
+    path.split('?').next().unwrap_or(path)
+}
+
+fn denied(code: &'static str, detail: String) -> Refusal {
+    Refusal::Denied { code, detail, policies: Vec::new() }
+}
+
+fn unavailable(code: &'static str, detail: &str) -> Refusal {
+    Refusal::Unavailable { code, detail: detail.to_owned() }
+}

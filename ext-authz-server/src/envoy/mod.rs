@@ -1,0 +1,8 @@
+//! Envoy's protocols, and ours with the filter: translation only, no rules.
+
+mod answer;
+mod check;
+mod outcomes;
+
+pub use check::CheckService;
+pub use outcomes::OutcomesService;

@@ -1,0 +1,148 @@
+//! Why a credential is refused: stable codes, whose fault it is, and messages that
+//! never repeat what a token holds.
+
+use crate::time::UnixMillis;
+
+/// A credential that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// There is none.
+    #[error("no credential was sent; send `Authorization: Bearer <token>`")]
+    TokenMissing,
+    /// It cannot be read.
+    #[error("the credential is malformed: {0}")]
+    Malformed(&'static str),
+    /// It is longer than any honest token.
+    #[error("the token is longer than {max} bytes")]
+    TokenTooLarge {
+        /// The most bytes there may be.
+        max: usize,
+    },
+    /// Its `typ` says that it is something else than a token for calling services.
+    #[error("the token's `typ` says that it is no access token")]
+    TypeRefused,
+    /// Its header has `crit`: extensions that must be understood and are not.
+    #[error("the token's header has `crit`, and no critical extension is supported")]
+    CriticalHeader,
+    /// Its signature algorithm is not one that its issuer is configured to use.
+    #[error("the token's signature algorithm is not allowed")]
+    AlgorithmNotAllowed,
+    /// Its `iss` is not configured.
+    #[error("the token's issuer is not configured")]
+    IssuerUnknown,
+    /// Its issuer, or the issuer of the calling agent, is not accepted here.
+    #[error("the service does not accept agents of this issuer")]
+    IssuerNotAccepted,
+    /// Its issuer has no such key.
+    #[error("the token is signed with a key that its issuer does not publish")]
+    KeyUnknown,
+    /// Its key is for another algorithm.
+    #[error("the token's key is not for the token's algorithm")]
+    KeyUnfit,
+    /// Its signature does not verify.
+    #[error("the token's signature is invalid")]
+    SignatureInvalid,
+    /// It never expires.
+    #[error("the token has no `exp`; a token that never expires is refused")]
+    ExpirationMissing,
+    /// It has expired.
+    #[error("the token expired at {at}")]
+    TokenExpired {
+        /// Its `exp`.
+        at: UnixMillis,
+    },
+    /// Its `nbf` or `iat` is in the future.
+    #[error("the token is not valid before {from}")]
+    TokenNotYetValid {
+        /// Its `nbf` or `iat`.
+        from: UnixMillis,
+    },
+    /// It lives longer than its issuer's tokens may.
+    #[error("the token lives longer than the {max_seconds} seconds allowed")]
+    LifetimeTooLong {
+        /// The longest life there may be.
+        max_seconds: u64,
+    },
+    /// It is for somebody else, or for nobody in particular.
+    #[error("the token's `aud` names nobody that is meant here")]
+    AudienceMismatch,
+    /// It says nothing of whom it is for.
+    #[error("the token has no `sub`")]
+    SubjectMissing,
+    /// It names more hops than a chain may have.
+    #[error("the token's delegation chain has more than {max} hops")]
+    ChainTooDeep {
+        /// The most hops there may be.
+        max: usize,
+    },
+    /// Somebody is in its chain twice.
+    #[error("the token's delegation chain names a principal twice")]
+    ChainLoop,
+    /// An actor in its chain cannot be read.
+    #[error("the token's `act` is malformed: {0}")]
+    ActorMalformed(&'static str),
+    /// Somebody in its chain belongs to an issuer that is not configured.
+    #[error("the token's chain names somebody of an issuer that is not configured")]
+    ActorIssuerUnknown,
+    /// Another issuer says that a person is calling.
+    #[error("the token says that a person calls; people are proven by their own tokens only")]
+    PersonNotProven,
+    /// A claim that is configured to hold groups holds something else.
+    #[error("the token's claim `{claim}` is not a group or a list of groups")]
+    GroupsMalformed {
+        /// The claim, as configured.
+        claim: String,
+    },
+    /// The keys to verify it with cannot be had, or are too old to trust.
+    #[error("the keys of the token's issuer are not available")]
+    KeysUnavailable,
+}
+
+/// Who has to act on an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Whoever sent the credential.
+    Caller,
+    /// Whoever runs the server or the issuer.
+    Operator,
+}
+
+impl IdentityError {
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TokenMissing => "token_missing",
+            Self::Malformed(_) => "malformed",
+            Self::TokenTooLarge { .. } => "token_too_large",
+            Self::TypeRefused => "token_type_refused",
+            Self::CriticalHeader => "crit_unsupported",
+            Self::AlgorithmNotAllowed => "alg_not_allowed",
+            Self::IssuerUnknown => "issuer_unknown",
+            Self::IssuerNotAccepted => "issuer_not_accepted",
+            Self::KeyUnknown => "key_unknown",
+            Self::KeyUnfit => "key_unfit",
+            Self::SignatureInvalid => "signature_invalid",
+            Self::ExpirationMissing => "exp_missing",
+            Self::TokenExpired { .. } => "token_expired",
+            Self::TokenNotYetValid { .. } => "token_not_yet_valid",
+            Self::LifetimeTooLong { .. } => "lifetime_too_long",
+            Self::AudienceMismatch => "audience_mismatch",
+            Self::SubjectMissing => "subject_missing",
+            Self::ChainTooDeep { .. } => "chain_too_deep",
+            Self::ChainLoop => "chain_loop",
+            Self::ActorMalformed(_) => "actor_malformed",
+            Self::ActorIssuerUnknown => "actor_issuer_unknown",
+            Self::PersonNotProven => "person_not_proven",
+            Self::GroupsMalformed { .. } => "groups_malformed",
+            Self::KeysUnavailable => "keys_unavailable",
+        }
+    }
+
+    /// Whose fault it is.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::KeysUnavailable => Fault::Operator,
+            _ => Fault::Caller,
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Issuers as they are configured.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::algorithm::Algorithm;
+use super::chain::IssuerAlias;
+use super::fetch::{JwksUrl, JwksUrlError, Location};
+use super::groups::GroupClaim;
+use super::jwks::JwkSet;
+
+/// One issuer of tokens.
+#[derive(Clone, Debug)]
+pub struct IssuerSettings {
+    /// Its short name.
+    pub alias: IssuerAlias,
+    /// The `iss` of its tokens.
+    pub issuer: IssuerUrl,
+    /// The `aud` values that are for us: at least one. A service may name others.
+    pub audiences: BTreeSet<String>,
+    /// The algorithms that it signs with: at least one.
+    pub algorithms: BTreeSet<Algorithm>,
+    /// Where its keys are.
+    pub keys: KeySource,
+    /// Whom it names.
+    pub kind: PrincipalKind,
+    /// The claims whose values are groups.
+    pub groups: Vec<GroupClaim>,
+    /// The other issuers whose principals its tokens may name in a chain.
+    pub may_attest: BTreeSet<IssuerAlias>,
+    /// How far its clock and ours may be apart.
+    pub leeway: Duration,
+    /// The longest life of its tokens, from `iat` to `exp`.
+    pub max_lifetime: Duration,
+    /// How often its keys are fetched.
+    pub refresh: Duration,
+    /// How long fetched keys are used when they can no longer be fetched; at least
+    /// `refresh`.
+    pub max_stale: Duration,
+}
+
+/// An `iss`: compared as it is, byte for byte (RFC 7519 section 4.1.1).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IssuerUrl(String);
+
+/// The text is no `iss`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an issuer is the `iss` of its tokens, such as https://idp.example, without spaces")]
+pub struct IssuerUrlError;
+
+impl IssuerUrl {
+    /// The issuer `text` names. Not every issuer in use is a URL.
+    pub fn parse(text: &str) -> Result<Self, IssuerUrlError> {
+        if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(IssuerUrlError);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The issuer as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IssuerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where the keys of an issuer are.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// In the configuration.
+    Document(JwkSet),
+    /// Published at a URL.
+    Published(PublishedAt),
+}
+
+/// Where an issuer publishes its keys.
+#[derive(Clone, Debug)]
+pub struct PublishedAt(pub(super) Location);
+
+impl KeySource {
+    /// A JWK Set at `url`.
+    pub const fn url(url: JwksUrl) -> Self {
+        Self::Published(PublishedAt(Location::Keys(url)))
+    }
+
+    /// A JWK Set at the URL that the issuer's OpenID Connect discovery document
+    /// names.
+    pub fn discovery(issuer: &IssuerUrl) -> Result<Self, JwksUrlError> {
+        Location::discovery(issuer).map(|location| Self::Published(PublishedAt(location)))
+    }
+}
+
+/// Whom an issuer names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrincipalKind {
+    /// Automations: they call.
+    Agent,
+    /// People: they approve.
+    Human,
+}

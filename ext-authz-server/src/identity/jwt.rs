@@ -1,0 +1,94 @@
+//! Signed JWTs (RFC 7515, 7519, 8725): what the header may say, and whether the
+//! signature is the issuer's.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use super::algorithm::Algorithm;
+use super::claims::{Claims, name, parse_object};
+use super::error::IdentityError;
+use super::jwks::VerificationKey;
+use super::token::{Parts, Token};
+
+/// The `typ` values of tokens that services are called with, in lower case: plain
+/// JWTs, `JOSE` (SPIFFE), access tokens (RFC 9068) and transaction tokens. Whatever
+/// else an issuer signs (logout tokens, DPoP proofs, security events) is for
+/// something else and refused (RFC 8725 section 3.11).
+const ACCEPTED_TYPES: [&str; 4] = ["jwt", "jose", "at+jwt", "txntoken+jwt"];
+/// How many keys are tried when a token does not say which one signed it.
+const MAX_KEYS_TRIED: usize = 8;
+
+/// A token that was read, not yet believed.
+pub(super) struct Unverified<'a> {
+    /// The algorithm in its header.
+    pub(super) algorithm: Algorithm,
+    /// The `kid` in its header.
+    pub(super) kid: Option<String>,
+    claims: Claims,
+    parts: Parts<'a>,
+}
+
+impl<'a> Unverified<'a> {
+    /// Reads a token whose chain has at most `max_depth` hops.
+    ///
+    /// Keys and key URLs in the header (`jwk`, `jku`, `x5c`, `x5u`) are not looked
+    /// at: a token does not say what it is verified with.
+    pub(super) fn read(token: &'a Token, max_depth: usize) -> Result<Self, IdentityError> {
+        let parts = token.parts();
+        let header = decoded(parts.header)
+            .and_then(|header| parse_object(&header, 0).ok())
+            .ok_or(IdentityError::Malformed("the header is not an encoded JSON object"))?;
+        if header.contains_key("crit") {
+            return Err(IdentityError::CriticalHeader);
+        }
+        if !header.get("typ").is_none_or(is_accepted_type) {
+            return Err(IdentityError::TypeRefused);
+        }
+        let algorithm = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .ok_or(IdentityError::Malformed("the header has no `alg`"))?
+            .parse()
+            .map_err(|_| IdentityError::AlgorithmNotAllowed)?;
+        let kid = name(header.get("kid"))
+            .map_err(|_| IdentityError::Malformed("the header's `kid` is not a name"))?
+            .map(str::to_owned);
+        let claims = decoded(parts.claims)
+            .ok_or(IdentityError::Malformed("the claims are not encoded in base64url"))?;
+        Ok(Self { algorithm, kid, claims: Claims::parse(&claims, max_depth)?, parts })
+    }
+
+    /// Who the token says has issued it: whose keys to try, nothing more.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.claims.issuer()
+    }
+
+    /// The claims, if one of `keys` signed them.
+    pub(super) fn verified_by(
+        self,
+        keys: &[Arc<VerificationKey>],
+    ) -> Result<Claims, IdentityError> {
+        let Parts { signed, signature, .. } = self.parts;
+        keys.iter()
+            .take(MAX_KEYS_TRIED)
+            .any(|key| key.verifies(self.algorithm, signed, signature))
+            .then_some(self.claims)
+            .ok_or(IdentityError::SignatureInvalid)
+    }
+}
+
+fn decoded(part: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(part).ok()
+}
+
+/// A media type in any case, `application/` left out or not (RFC 7515 section
+/// 4.1.9).
+fn is_accepted_type(typ: &Value) -> bool {
+    let Some(typ) = typ.as_str() else { return false };
+    let typ = typ.to_ascii_lowercase();
+    let typ = typ.strip_prefix("application/").unwrap_or(&typ);
+    ACCEPTED_TYPES.contains(&typ)
+}

@@ -1,0 +1,145 @@
+//! A credential as the caller sent it.
+
+use zeroize::Zeroizing;
+
+use super::error::IdentityError;
+
+/// The longest token that is read. Headers are bounded to 60 KiB by Envoy; honest
+/// tokens, deeply nested ones too, stay far below this.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+/// A signed JWT in compact form (RFC 7515 section 7.1), not yet believed. It does
+/// not print, and is wiped from memory when it is dropped.
+pub struct Token(Zeroizing<String>);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+impl Token {
+    /// The token in the value of an `Authorization` header (RFC 6750 section 2.1).
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use chaperone::identity::Token;
+    ///
+    /// assert!(Token::from_authorization("Bearer e30.e30.c2ln").is_ok());
+    /// let two = Token::from_authorization("Bearer e30.e30.c2ln,Bearer e30.e30.c2ln");
+    /// assert_eq!(two.unwrap_err().code(), "malformed");
+    /// ```
+    pub fn from_authorization(value: &str) -> Result<Self, IdentityError> {
+        let value = value.trim_matches([' ', '\t']);
+        if value.is_empty() {
+            return Err(IdentityError::TokenMissing);
+        }
+        // Envoy joins repeated headers with a comma, which no Bearer token has.
+        if value.contains(',') {
+            return Err(IdentityError::Malformed("more than one Authorization header was sent"));
+        }
+        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(IdentityError::Malformed("the Authorization scheme is not `Bearer`"));
+        }
+        Self::parse(token.trim_matches(' '))
+    }
+
+    /// The token `text` is.
+    pub fn parse(text: &str) -> Result<Self, IdentityError> {
+        if text.is_empty() {
+            return Err(IdentityError::TokenMissing);
+        }
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(IdentityError::TokenTooLarge { max: MAX_TOKEN_BYTES });
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !text.bytes().all(allowed) {
+            return Err(IdentityError::Malformed(
+                "a token is made of base64url characters and dots",
+            ));
+        }
+        if text.split('.').count() != 3 {
+            return Err(IdentityError::Malformed(
+                "a signed token has three parts: header, claims and signature",
+            ));
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The three parts, still encoded.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        // There are exactly two dots.
+        let (signed, signature) = self.0.rsplit_once('.').unwrap_or_default();
+        let (header, claims) = signed.split_once('.').unwrap_or_default();
+        Parts { signed, header, claims, signature }
+    }
+}
+
+/// The parts of a token, still encoded.
+pub(super) struct Parts<'a> {
+    /// What is signed: header and claims.
+    pub(super) signed: &'a str,
+    /// The header.
+    pub(super) header: &'a str,
+    /// The claims.
+    pub(super) claims: &'a str,
+    /// The signature.
+    pub(super) signature: &'a str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(authorization: &str) -> IdentityError {
+        Token::from_authorization(authorization).unwrap_err()
+    }
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case() {
+        for header in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c", " Bearer a.b.c "] {
+            let token = Token::from_authorization(header).unwrap();
+            assert_eq!(token.parts().signed, "a.b");
+            assert_eq!(token.parts().signature, "c");
+        }
+        for header in ["Basic YTpi", "DPoP a.b.c", "a.b.c", "Bearera.b.c"] {
+            assert_eq!(refusal(header).code(), "malformed", "{header}");
+        }
+    }
+
+    #[test]
+    fn two_authorization_headers_are_said_to_be_two() {
+        let error = refusal("Bearer a.b.c,Bearer a.b.c");
+        assert_eq!(error.code(), "malformed");
+        assert!(error.to_string().contains("more than one Authorization header"), "{error}");
+    }
+
+    #[test]
+    fn an_empty_credential_is_a_missing_one() {
+        for header in ["", "  ", "Bearer", "Bearer  "] {
+            assert_eq!(refusal(header), IdentityError::TokenMissing, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_compact_jws_is_malformed() {
+        for text in ["a", "a.b", "a.b.c.d", "a.b.c.d.e", "a.b.c d", "a.b.ü", "a.b.c=", "a.b.\0"] {
+            assert_eq!(Token::parse(text).unwrap_err().code(), "malformed", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn size_is_bounded_before_anything_is_read() {
+        let longest = format!("a.b.{}", "c".repeat(MAX_TOKEN_BYTES - 4));
+        assert!(Token::parse(&longest).is_ok());
+        assert_eq!(Token::parse(&format!("{longest}c")).unwrap_err().code(), "token_too_large");
+    }
+
+    #[test]
+    fn a_token_does_not_print() {
+        let printed = format!("{:?}", Token::parse("secret.secret.secret").unwrap());
+        assert_eq!(printed, "Token(..)");
+    }
+}

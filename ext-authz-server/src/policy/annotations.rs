@@ -1,0 +1,181 @@
+//! Annotations: what a policy orders besides its effect, parsed once at load.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use cedar_policy::{Effect, Policy};
+use jiff::SignedDuration;
+
+use super::decision::{ApprovalTerms, ProfileName};
+use super::error::Problem;
+use crate::identity::GroupName;
+
+/// Every annotation.
+pub(super) const NAMES: [&str; 7] = [ID, MASK, RECORD, REQUIRES_APPROVAL, TTL, QUORUM, SHADOW];
+
+const ID: &str = "id";
+const MASK: &str = "mask";
+const RECORD: &str = "record";
+const REQUIRES_APPROVAL: &str = "requires_approval";
+const TTL: &str = "approval_ttl";
+const QUORUM: &str = "approval_quorum";
+const SHADOW: &str = "shadow";
+
+/// How long an approval lasts when its policy does not say.
+const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
+
+/// What a policy's annotations say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Annotations {
+    pub(super) id: Option<String>,
+    pub(super) mask: BTreeSet<ProfileName>,
+    pub(super) record: bool,
+    pub(super) approval: Option<ApprovalTerms>,
+    pub(super) shadow: bool,
+}
+
+/// Reads the annotations of `policy`, and whatever is wrong with them.
+pub(super) fn read(
+    policy: &Policy,
+    profiles: &BTreeSet<ProfileName>,
+) -> (Annotations, Vec<Problem>) {
+    let mut reader = Reader { policy, problems: Vec::new() };
+    for (name, _) in policy.annotations() {
+        if !NAMES.contains(&name) {
+            let near = nearest(name, NAMES);
+            reader.problems.push(Problem::AnnotationUnknown { name: name.to_owned(), near });
+        }
+    }
+    let annotations = Annotations {
+        id: reader.id(),
+        mask: reader.mask(profiles),
+        record: reader.flag(RECORD),
+        approval: reader.approval(),
+        shadow: reader.flag(SHADOW),
+    };
+    if policy.effect() == Effect::Forbid {
+        for name in [MASK, RECORD, REQUIRES_APPROVAL] {
+            if policy.annotation(name).is_some() {
+                reader.problems.push(Problem::AnnotationOnForbid { name });
+            }
+        }
+    }
+    (annotations, reader.problems)
+}
+
+/// The candidate that `name` is a slip of, if any is near enough.
+pub(super) fn nearest<'a>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+struct Reader<'a> {
+    policy: &'a Policy,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    fn id(&mut self) -> Option<String> {
+        let Some(id) = self.policy.annotation(ID) else {
+            self.problems.push(Problem::IdMissing);
+            return None;
+        };
+        if id.trim().is_empty() || id.chars().any(char::is_control) {
+            self.problems.push(Problem::IdInvalid);
+            return None;
+        }
+        Some(id.to_owned())
+    }
+
+    fn flag(&mut self, name: &'static str) -> bool {
+        let value = self.policy.annotation(name);
+        if value.is_some_and(|value| !value.is_empty()) {
+            self.invalid(name, "it takes no value");
+        }
+        value.is_some()
+    }
+
+    fn mask(&mut self, profiles: &BTreeSet<ProfileName>) -> BTreeSet<ProfileName> {
+        let mut named = BTreeSet::new();
+        for name in self.list(MASK, "profiles, such as @mask(\"pii,secrets\")") {
+            let profile = ProfileName(name.to_owned());
+            if profiles.contains(&profile) {
+                named.insert(profile);
+                continue;
+            }
+            let known = || profiles.iter().map(|profile| profile.0.as_str());
+            self.problems.push(Problem::ProfileUnknown {
+                name: name.to_owned(),
+                known: known().map(str::to_owned).collect(),
+                near: nearest(name, known()).map(str::to_owned),
+            });
+        }
+        named
+    }
+
+    fn approval(&mut self) -> Option<ApprovalTerms> {
+        let mut groups = BTreeSet::new();
+        for name in self.list(REQUIRES_APPROVAL, "groups, such as @requires_approval(\"sre\")") {
+            match name.parse::<GroupName>() {
+                Ok(group) => drop(groups.insert(group)),
+                Err(error) => self.invalid(REQUIRES_APPROVAL, &error.to_string()),
+            }
+        }
+        let ttl = self.value(TTL, "a length of time, such as 15m", |text| {
+            let ttl = text.parse::<SignedDuration>().ok()?;
+            Duration::try_from(ttl).ok().filter(|ttl| !ttl.is_zero())
+        });
+        let quorum = self.value(QUORUM, "a number of people, at least 1", |text| text.parse().ok());
+        if self.policy.annotation(REQUIRES_APPROVAL).is_none() {
+            for name in [TTL, QUORUM] {
+                if self.policy.annotation(name).is_some() {
+                    self.problems.push(Problem::ApprovalNotRequired { name });
+                }
+            }
+            return None;
+        }
+        Some(ApprovalTerms {
+            groups,
+            quorum: quorum.unwrap_or(NonZeroU32::MIN),
+            ttl: ttl.unwrap_or(DEFAULT_TTL),
+        })
+    }
+
+    /// The comma-separated names in the annotation's value.
+    fn list(&mut self, name: &'static str, expected: &str) -> Vec<&'a str> {
+        let Some(value) = self.policy.annotation(name) else { return Vec::new() };
+        let names: Vec<_> = value.split(',').map(str::trim).collect();
+        if names.iter().any(|name| name.is_empty()) {
+            self.invalid(name, &format!("expected {expected}"));
+            return Vec::new();
+        }
+        names
+    }
+
+    fn value<T>(
+        &mut self,
+        name: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.policy.annotation(name)?;
+        let parsed = parse(value);
+        if parsed.is_none() {
+            self.invalid(name, &format!("expected {expected}"));
+        }
+        parsed
+    }
+
+    fn invalid(&mut self, name: &'static str, problem: &str) {
+        let problem = problem.to_owned();
+        self.problems.push(Problem::AnnotationInvalid { name, problem });
+    }
+}

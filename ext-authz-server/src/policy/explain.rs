@@ -1,0 +1,347 @@
+//! What policy would say of a request that somebody describes.
+
+use std::collections::BTreeSet;
+
+use chaperone_inspection::facts::{Action, Command};
+use chaperone_inspection::vocabulary::{ACTIONS, AttributeKind, Family, GROUPS};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::annotations::nearest;
+use super::decide::{Enforce, Question, RequestContext};
+use super::decision::{ApprovalTerms, Decision, Reason};
+use super::set::PolicySet;
+use crate::identity::{Assurance, Chain, GroupName, Hop, Principal};
+
+/// A request as a person describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HypotheticalRequest {
+    /// Who calls now; may be left out when the chain tells.
+    pub principal: Option<Principal>,
+    /// The chain, the root first; only the principal when left out.
+    #[serde(default)]
+    pub chain: Vec<HypotheticalHop>,
+    /// The action, such as `sql:delete`.
+    pub action: String,
+    /// The resource within the service; the service as a whole when left out.
+    #[serde(default)]
+    pub resource: String,
+    /// The service.
+    pub service: String,
+    /// The attributes of the command under the name of their family, such as
+    /// `{"sql": {"has_where": true}}`, and `request` with `method`, `host` and `path`.
+    #[serde(default)]
+    pub context: Map<String, Value>,
+}
+
+/// A hop as a person describes it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HypotheticalHop {
+    /// Who.
+    pub principal: Principal,
+    /// Groups besides those that the configuration gives.
+    #[serde(default)]
+    pub groups: BTreeSet<GroupName>,
+    /// How well known.
+    #[serde(default = "proven")]
+    pub assurance: Assurance,
+}
+
+const fn proven() -> Assurance {
+    Assurance::Proven
+}
+
+/// Why a description is not a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExplainError {
+    /// Nobody calls.
+    #[error("the request needs a `principal`, or a `chain` with at least one hop")]
+    NobodyCalls,
+    /// The principal is not at the end of the chain.
+    #[error(
+        "`principal` is `{principal}`, and the chain, root first, ends with `{last}`: \
+         the one who calls now comes last"
+    )]
+    NotLast {
+        /// Who is said to call.
+        principal: Principal,
+        /// Who is last in the chain.
+        last: Principal,
+    },
+    /// No such action.
+    #[error("there is no action `{action}`{}", did_you_mean(*.near))]
+    ActionUnknown {
+        /// What was asked for.
+        action: String,
+        /// The action that is nearest.
+        near: Option<&'static str>,
+    },
+    /// A group, where an action is needed.
+    #[error("`{0}` is a group of actions; a request does one action, such as `{1}`")]
+    ActionGroup(&'static str, &'static str),
+    /// Something that the context does not have.
+    #[error("`context.{name}` is not known for this action{}", did_you_mean(*.near))]
+    ContextUnknown {
+        /// What was given.
+        name: String,
+        /// The known name that is nearest.
+        near: Option<&'static str>,
+    },
+    /// A value of the wrong type.
+    #[error("`context.{name}` must be {expected}")]
+    ContextInvalid {
+        /// The value's name.
+        name: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+fn did_you_mean(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
+}
+
+/// What policy would say, and by which policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// `allow`, `deny` or `needs_approval`.
+    pub decision: &'static str,
+    /// Why it is denied.
+    pub reasons: BTreeSet<Reason>,
+    /// What goes with the permission.
+    pub obligations: ExplainedObligations,
+    /// What determined it, the root first.
+    pub hops: Vec<ExplainedHop>,
+    /// What the shadow policies would have changed.
+    pub shadow: Vec<ExplainedHop>,
+    /// The digest of the policies.
+    pub policy_set: String,
+}
+
+impl Explanation {
+    /// Whether the request would pass as it is.
+    pub fn allowed(&self) -> bool {
+        self.decision == ALLOW
+    }
+}
+
+/// What goes with a permission.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ExplainedObligations {
+    /// The masking profiles.
+    pub mask: Vec<String>,
+    /// Whether the exchange is recorded.
+    pub record: bool,
+    /// The approval that is needed.
+    pub approval: Option<ExplainedApproval>,
+}
+
+/// The approval that is needed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExplainedApproval {
+    /// An approver of each of these groups.
+    pub groups: Vec<String>,
+    /// How many people.
+    pub quorum: u32,
+    /// For how long, in seconds.
+    pub ttl_seconds: u64,
+}
+
+impl From<&ApprovalTerms> for ExplainedApproval {
+    fn from(terms: &ApprovalTerms) -> Self {
+        Self {
+            groups: terms.groups.iter().map(ToString::to_string).collect(),
+            quorum: terms.quorum.get(),
+            ttl_seconds: terms.ttl.as_secs(),
+        }
+    }
+}
+
+/// One hop's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExplainedHop {
+    /// The hop, counted from the root, which is 0.
+    pub hop: usize,
+    /// Who.
+    pub principal: Principal,
+    /// `allow`, `deny` or `needs_approval`.
+    pub decision: &'static str,
+    /// The policies that determined it.
+    pub policies: Vec<String>,
+}
+
+/// What `set` says of `request`; `groups_of` tells what the configuration gives.
+pub fn explain(
+    set: &PolicySet,
+    enforce: Enforce,
+    request: &HypotheticalRequest,
+    groups_of: impl Fn(&Principal) -> BTreeSet<GroupName>,
+) -> Result<Explanation, ExplainError> {
+    let chain = chain(request, groups_of)?;
+    let action = action(&request.action)?;
+    let (attributes, [method, host, path]) = context(&request.context, action.spec().family)?;
+    let command = Command { action, resource: request.resource.clone(), attributes };
+    let answer = set.decide(&Question {
+        chain: &chain,
+        enforce,
+        service: &request.service,
+        request: RequestContext { method: &method, host: &host, path: &path },
+        commands: &[command],
+    });
+    let explained =
+        |hop: usize, decision: &Decision, policies: &BTreeSet<super::PolicyId>| ExplainedHop {
+            hop,
+            principal: chain.hops()[hop].principal.clone(),
+            decision: name(decision),
+            policies: policies.iter().map(|id| id.0.clone()).collect(),
+        };
+    let (reasons, obligations) = told(&answer.decision);
+    Ok(Explanation {
+        decision: name(&answer.decision),
+        reasons,
+        obligations,
+        hops: answer
+            .hops
+            .iter()
+            .map(|hop| explained(hop.hop, &hop.decision, &hop.policies))
+            .collect(),
+        shadow: answer
+            .shadow
+            .iter()
+            .map(|hop| explained(hop.hop, &hop.decision, &hop.policies))
+            .collect(),
+        policy_set: answer.policy_set.to_string(),
+    })
+}
+
+const ALLOW: &str = "allow";
+
+const fn name(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Allow(_) => ALLOW,
+        Decision::NeedsApproval(..) => "needs_approval",
+        Decision::Deny(_) => "deny",
+    }
+}
+
+fn told(decision: &Decision) -> (BTreeSet<Reason>, ExplainedObligations) {
+    let (terms, grant) = match decision {
+        Decision::Deny(reasons) => return (reasons.clone(), ExplainedObligations::default()),
+        Decision::NeedsApproval(terms, grant) => (Some(terms), grant),
+        Decision::Allow(grant) => (None, grant),
+    };
+    let obligations = ExplainedObligations {
+        mask: grant.mask.iter().map(|profile| profile.0.clone()).collect(),
+        record: grant.record,
+        approval: terms.map(ExplainedApproval::from),
+    };
+    (BTreeSet::new(), obligations)
+}
+
+fn chain(
+    request: &HypotheticalRequest,
+    groups_of: impl Fn(&Principal) -> BTreeSet<GroupName>,
+) -> Result<Chain, ExplainError> {
+    let mut hops = request.chain.clone();
+    match (&request.principal, hops.last()) {
+        (Some(principal), Some(last)) if *principal != last.principal => {
+            let (principal, last) = (principal.clone(), last.principal.clone());
+            return Err(ExplainError::NotLast { principal, last });
+        }
+        (Some(principal), None) => hops.push(HypotheticalHop {
+            principal: principal.clone(),
+            groups: BTreeSet::new(),
+            assurance: proven(),
+        }),
+        _ => {}
+    }
+    let hops = hops.into_iter().map(|hop| {
+        let mut groups = groups_of(&hop.principal);
+        groups.extend(hop.groups);
+        Hop { principal: hop.principal, assurance: hop.assurance, groups }
+    });
+    Chain::new(hops.collect()).map_err(|_| ExplainError::NobodyCalls)
+}
+
+fn action(name: &str) -> Result<Action, ExplainError> {
+    if let Some(action) = Action::named(name) {
+        return Ok(action);
+    }
+    if let Some(group) = GROUPS.iter().find(|group| group.name == name)
+        && let Some(member) = ACTIONS.iter().find(|spec| spec.parents.contains(&name))
+    {
+        return Err(ExplainError::ActionGroup(group.name, member.name));
+    }
+    let near = nearest(name, ACTIONS.iter().map(|spec| spec.name));
+    Err(ExplainError::ActionUnknown { action: name.to_owned(), near })
+}
+
+/// The attributes of the command, and method, host and path.
+fn context(
+    given: &Map<String, Value>,
+    family: &Family,
+) -> Result<(Map<String, Value>, [String; 3]), ExplainError> {
+    let mut attributes = Map::new();
+    let mut request = [const { String::new() }; 3];
+    for (name, value) in given {
+        let members = |known: &[&'static str]| {
+            let members = value.as_object().ok_or_else(|| invalid(name, "an object"))?;
+            let unknown = members.keys().find(|member| !known.contains(&member.as_str()));
+            match unknown {
+                Some(member) => Err(unknown_name(
+                    format!("{name}.{member}"),
+                    nearest(member, known.iter().copied()),
+                )),
+                None => Ok(members),
+            }
+        };
+        if name == family.name {
+            let known: Vec<_> = family.attributes.iter().map(|attribute| attribute.name).collect();
+            attributes.clone_from(members(&known)?);
+        } else if name == "request" {
+            let known = ["method", "host", "path"];
+            let members = members(&known)?;
+            for (slot, member) in request.iter_mut().zip(known) {
+                let Some(value) = members.get(member) else { continue };
+                let text = value.as_str();
+                let text = text.ok_or_else(|| invalid(&format!("request.{member}"), "a string"))?;
+                text.clone_into(slot);
+            }
+        } else {
+            return Err(unknown_name(name.clone(), nearest(name, [family.name, "request"])));
+        }
+    }
+    for attribute in family.attributes {
+        let Some(value) = attributes.get(attribute.name) else { continue };
+        if let Some(expected) = expected(attribute.kind, value) {
+            return Err(invalid(&format!("{}.{}", family.name, attribute.name), expected));
+        }
+    }
+    Ok((attributes, request))
+}
+
+/// What a value of that kind must be, when `value` is not.
+fn expected(kind: AttributeKind, value: &Value) -> Option<&'static str> {
+    let (fits, expected) = match kind {
+        AttributeKind::Bool => (value.is_boolean(), "true or false"),
+        AttributeKind::Long => (value.is_i64(), "an integer"),
+        AttributeKind::Text => (value.is_string(), "a string"),
+        AttributeKind::TextSet => {
+            let fits = value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
+            (fits, "an array of strings")
+        }
+        AttributeKind::Fields => (value.is_object(), "an object"),
+        AttributeKind::Carried => (true, "any JSON"),
+    };
+    (!fits).then_some(expected)
+}
+
+fn invalid(name: &str, expected: &'static str) -> ExplainError {
+    ExplainError::ContextInvalid { name: name.to_owned(), expected }
+}
+
+const fn unknown_name(name: String, near: Option<&'static str>) -> ExplainError {
+    ExplainError::ContextUnknown { name, near }
+}

@@ -1,0 +1,94 @@
+//! A service behind Envoy, as the configuration resolved it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chaperone_inspection::obligations::OnUnmaskable;
+
+use crate::identity::Acceptance;
+use crate::policy::{PolicyId, Reason};
+use crate::verdict::Refusal;
+
+/// What is particular to one service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name in policies.
+    pub name: String,
+    /// Whose tokens it accepts.
+    pub acceptance: Acceptance,
+    /// Whether the caller's credential is kept from it.
+    pub remove_credentials: bool,
+    /// Whether a denial names the policies that caused it.
+    pub names_policies: bool,
+    /// What to do with a response that should be masked and cannot be.
+    pub on_unmaskable: OnUnmaskable,
+    /// How long a request is held for its approval.
+    pub approval_wait: Duration,
+    /// The RFC 9728 metadata URL for `WWW-Authenticate`.
+    pub resource_metadata: Option<String>,
+}
+
+impl Service {
+    /// A denial by policy, as much of it as the service tells its callers.
+    pub fn denial(&self, reasons: &BTreeSet<Reason>) -> Refusal {
+        let told: Vec<_> = reasons.iter().map(|reason| self.told(reason)).collect();
+        let policies = reasons.iter().filter_map(Reason::policy).map(|id| id.0.clone()).collect();
+        Refusal::Denied {
+            code: "policy_denied",
+            detail: told.join(" "),
+            policies: if self.names_policies { policies } else { Vec::new() },
+        }
+    }
+
+    fn told(&self, reason: &Reason) -> String {
+        match reason {
+            Reason::Forbidden(PolicyId(id)) if self.names_policies => {
+                format!("Policy {id} forbids this.")
+            }
+            Reason::Forbidden(_) => "A policy forbids this.".to_owned(),
+            Reason::NotPermitted { hop, action, resource } => {
+                let on =
+                    if resource.is_empty() { String::new() } else { format!(" on {resource}") };
+                format!("No policy permits {action}{on} to hop {hop} of the chain.")
+            }
+            Reason::Asserted { hop } => format!(
+                "Hop {hop} of the chain is only asserted: no trusted issuer vouches for it."
+            ),
+            Reason::PolicyFailed(_) => "A policy could not be evaluated.".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(names_policies: bool) -> Service {
+        Service {
+            name: "customers".into(),
+            acceptance: Acceptance::default(),
+            remove_credentials: true,
+            names_policies,
+            on_unmaskable: OnUnmaskable::Block,
+            approval_wait: Duration::ZERO,
+            resource_metadata: None,
+        }
+    }
+
+    #[test]
+    fn a_denial_names_policies_only_where_the_service_says_so() {
+        let reasons = BTreeSet::from([
+            Reason::Forbidden(PolicyId("never-drop".into())),
+            Reason::NotPermitted { hop: 1, action: "sql:drop".into(), resource: "users".into() },
+        ]);
+        for names_policies in [true, false] {
+            let Refusal::Denied { detail, policies, .. } = service(names_policies).denial(&reasons)
+            else {
+                panic!("not a denial");
+            };
+            assert_eq!(detail.contains("never-drop"), names_policies);
+            assert_eq!(!policies.is_empty(), names_policies);
+            assert!(detail.contains("No policy permits sql:drop on users to hop 1"));
+        }
+    }
+}
