@@ -23,7 +23,7 @@ const QUORUM: &str = "approval_quorum";
 const SHADOW: &str = "shadow";
 
 /// How long an approval lasts when its policy does not say.
-const DEFAULT_TTL: Duration = Duration::from_secs(15 * 60);
+const DEFAULT_TTL: Duration = Duration::from_mins(15);
 
 /// What a policy's annotations say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,16 +35,16 @@ pub(super) struct Annotations {
     pub(super) shadow: bool,
 }
 
+/// Something wrong with an annotation, at that byte of the policy's file.
+pub(super) type Found = (Option<usize>, Problem);
+
 /// Reads the annotations of `policy`, and whatever is wrong with them.
-pub(super) fn read(
-    policy: &Policy,
-    profiles: &BTreeSet<ProfileName>,
-) -> (Annotations, Vec<Problem>) {
+pub(super) fn read(policy: &Policy, profiles: &BTreeSet<ProfileName>) -> (Annotations, Vec<Found>) {
     let mut reader = Reader { policy, problems: Vec::new() };
     for (name, _) in policy.annotations() {
         if !NAMES.contains(&name) {
             let near = nearest(name, NAMES);
-            reader.problems.push(Problem::AnnotationUnknown { name: name.to_owned(), near });
+            reader.found(name, Problem::AnnotationUnknown { name: name.to_owned(), near });
         }
     }
     let annotations = Annotations {
@@ -57,7 +57,7 @@ pub(super) fn read(
     if policy.effect() == Effect::Forbid {
         for name in [MASK, RECORD, REQUIRES_APPROVAL] {
             if policy.annotation(name).is_some() {
-                reader.problems.push(Problem::AnnotationOnForbid { name });
+                reader.found(name, Problem::AnnotationOnForbid { name });
             }
         }
     }
@@ -79,17 +79,17 @@ pub(super) fn nearest<'a>(
 
 struct Reader<'a> {
     policy: &'a Policy,
-    problems: Vec<Problem>,
+    problems: Vec<Found>,
 }
 
 impl<'a> Reader<'a> {
     fn id(&mut self) -> Option<String> {
         let Some(id) = self.policy.annotation(ID) else {
-            self.problems.push(Problem::IdMissing);
+            self.found(ID, Problem::IdMissing);
             return None;
         };
         if id.trim().is_empty() || id.chars().any(char::is_control) {
-            self.problems.push(Problem::IdInvalid);
+            self.found(ID, Problem::IdInvalid);
             return None;
         }
         Some(id.to_owned())
@@ -112,11 +112,12 @@ impl<'a> Reader<'a> {
                 continue;
             }
             let known = || profiles.iter().map(|profile| profile.0.as_str());
-            self.problems.push(Problem::ProfileUnknown {
+            let problem = Problem::ProfileUnknown {
                 name: name.to_owned(),
                 known: known().map(str::to_owned).collect(),
                 near: nearest(name, known()).map(str::to_owned),
-            });
+            };
+            self.found(MASK, problem);
         }
         named
     }
@@ -137,7 +138,7 @@ impl<'a> Reader<'a> {
         if self.policy.annotation(REQUIRES_APPROVAL).is_none() {
             for name in [TTL, QUORUM] {
                 if self.policy.annotation(name).is_some() {
-                    self.problems.push(Problem::ApprovalNotRequired { name });
+                    self.found(name, Problem::ApprovalNotRequired { name });
                 }
             }
             return None;
@@ -176,6 +177,12 @@ impl<'a> Reader<'a> {
 
     fn invalid(&mut self, name: &'static str, problem: &str) {
         let problem = problem.to_owned();
-        self.problems.push(Problem::AnnotationInvalid { name, problem });
+        self.found(name, Problem::AnnotationInvalid { name, problem });
+    }
+
+    fn found(&mut self, name: &str, problem: Problem) {
+        let written = self.policy.as_ref().annotations().find(|(key, _)| key.as_ref() == name);
+        let at = written.and_then(|(_, annotation)| Some(annotation.loc.as_ref()?.start()));
+        self.problems.push((at, problem));
     }
 }

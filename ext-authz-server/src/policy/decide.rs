@@ -100,7 +100,8 @@ impl PolicySet {
         let decisions = panel.hops.iter().map(|hop| hop.decision.clone());
         let decision = decisions.reduce(Decision::strictest).unwrap_or_else(|| {
             let hop = question.chain.depth() - 1;
-            not_permitted(hop, "", "")
+            let (action, resource) = (String::new(), String::new());
+            Decision::Deny(BTreeSet::from([Reason::NotPermitted { hop, action, resource }]))
         });
         let Panel { hops, shadow, .. } = panel;
         Answer { decision, hops, shadow, policy_set: self.digest() }
@@ -138,13 +139,8 @@ impl Panel<'_> {
                     }
                     Err(misfit) => {
                         tracing::error!(%misfit, "a command does not fit the policy schema");
-                        let found = Findings::default();
-                        self.answer(
-                            index,
-                            command,
-                            found.decision(self.set, index, command),
-                            found,
-                        );
+                        let nothing = not_permitted(index, command);
+                        self.answer(index, command, Findings::default(), nothing);
                     }
                 }
             }
@@ -159,33 +155,36 @@ impl Panel<'_> {
         hop: &Hop,
         command: &Command,
     ) {
-        let found = Findings::of(&self.set.deciding, request, entities);
         let asserted = hop.assurance == Assurance::Asserted;
-        let judge = |found: &Findings| match found.decision(self.set, index, command) {
-            Decision::Allow(_) | Decision::NeedsApproval(..) if asserted => {
-                Decision::Deny(BTreeSet::from([Reason::Asserted { hop: index }]))
-            }
-            decision => decision,
+        let nothing = || {
+            if asserted { Reason::Asserted { hop: index } } else { not_permitted(index, command) }
         };
+        let find = |policies| {
+            let mut found = Findings::of(policies, request, entities);
+            if asserted {
+                found.permits.clear();
+            }
+            found
+        };
+        let found = find(&self.set.deciding);
         if !self.set.shadow.is_empty() {
-            let shadow = Findings::of(&self.set.shadow, request, entities);
+            let shadow = find(&self.set.shadow);
             let policies = shadow.everything();
             if !policies.is_empty() {
-                let decision = judge(&found.clone().and(shadow));
                 self.shadow.push(ShadowAnswer {
                     hop: index,
                     action: command.action.name(),
                     resource: command.resource.clone(),
                     policies,
-                    decision,
+                    decision: found.clone().and(shadow).decision(self.set, nothing()),
                 });
             }
         }
-        let decision = judge(&found);
-        self.answer(index, command, decision, found);
+        self.answer(index, command, found, nothing());
     }
 
-    fn answer(&mut self, hop: usize, command: &Command, decision: Decision, found: Findings) {
+    fn answer(&mut self, hop: usize, command: &Command, found: Findings, nothing: Reason) {
+        let decision = found.decision(self.set, nothing);
         self.hops.push(HopPolicies {
             hop,
             action: command.action.name(),
@@ -238,7 +237,8 @@ impl Findings {
     }
 
     /// Forbid wins, and a policy that could not be evaluated might have forbidden.
-    fn decision(&self, set: &PolicySet, hop: usize, command: &Command) -> Decision {
+    /// `nothing` is the reason when no policy says anything.
+    fn decision(&self, set: &PolicySet, nothing: Reason) -> Decision {
         let forbids = self.forbids.iter().cloned().map(Reason::Forbidden);
         let failed = self.failed.iter().cloned().map(Reason::PolicyFailed);
         let reasons: BTreeSet<_> = forbids.chain(failed).collect();
@@ -249,7 +249,7 @@ impl Findings {
         permits
             .map(super::set::Policy::permission)
             .reduce(Decision::strictest)
-            .unwrap_or_else(|| not_permitted(hop, command.action.name(), &command.resource))
+            .unwrap_or_else(|| Decision::Deny(BTreeSet::from([nothing])))
     }
 
     /// Those that the decision rests on.
@@ -265,10 +265,201 @@ impl Findings {
     }
 }
 
-fn not_permitted(hop: usize, action: &str, resource: &str) -> Decision {
-    Decision::Deny(BTreeSet::from([Reason::NotPermitted {
-        hop,
-        action: action.to_owned(),
-        resource: resource.to_owned(),
-    }]))
+fn not_permitted(hop: usize, command: &Command) -> Reason {
+    let action = command.action.name().to_owned();
+    Reason::NotPermitted { hop, action, resource: command.resource.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use chaperone_inspection::facts::Action;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::golden::{known, policies};
+    use super::super::set::PolicySet;
+    use super::super::source::SourceFile;
+    use super::*;
+
+    fn command(action: &str, resource: &str, attributes: &serde_json::Value) -> Command {
+        Command {
+            action: Action::named(action).unwrap(),
+            resource: resource.to_owned(),
+            attributes: attributes.as_object().unwrap().clone(),
+        }
+    }
+
+    fn select() -> Command {
+        command("sql:select", "users", &json!({ "has_where": true, "statements": 1 }))
+    }
+
+    fn hop(principal: &str, groups: &[&str], assurance: Assurance) -> Hop {
+        Hop {
+            principal: principal.parse().unwrap(),
+            assurance,
+            groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
+        }
+    }
+
+    fn ask(set: &PolicySet, enforce: Enforce, hops: &[Hop], commands: &[Command]) -> Answer {
+        let chain = Chain::new(hops.to_vec()).unwrap();
+        let request = RequestContext { method: "POST", host: "orders.example", path: "/" };
+        set.decide(&Question { chain: &chain, enforce, service: "orders", request, commands })
+    }
+
+    #[test]
+    fn the_strictest_command_decides() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
+        let delete = command("sql:delete", "users", &json!({ "has_where": true }));
+        let drop = command("sql:drop", "users", &json!({ "has_where": false }));
+        let of = |commands: &[Command]| ask(&set, Enforce::EveryHop, &job, commands).decision;
+        assert!(matches!(of(&[select()]), Decision::Allow(_)));
+        assert!(matches!(of(&[select(), delete.clone()]), Decision::NeedsApproval(..)));
+        assert!(matches!(of(&[select(), drop, delete]), Decision::Deny(_)));
+    }
+
+    #[test]
+    fn nothing_is_not_permitted() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
+        assert!(matches!(ask(&set, Enforce::EveryHop, &job, &[]).decision, Decision::Deny(_)));
+    }
+
+    #[test]
+    fn facts_of_another_kind_than_the_vocabulary_deny() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let job = [hop("k8s/job", &["deploy-bots"], Assurance::Proven)];
+        let odd = command("sql:select", "users", &json!({ "has_where": "yes" }));
+        let denied = ask(&set, Enforce::EveryHop, &job, &[odd]).decision;
+        assert!(matches!(denied, Decision::Deny(_)));
+    }
+
+    #[test]
+    fn only_the_caller_is_asked_where_that_is_configured() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let hops = [
+            hop("github/stranger", &[], Assurance::Asserted),
+            hop("k8s/job", &["deploy-bots"], Assurance::Proven),
+        ];
+        let answer = ask(&set, Enforce::CurrentActor, &hops, &[select()]);
+        assert!(matches!(answer.decision, Decision::Allow(_)));
+        assert_eq!(answer.hops.iter().map(|hop| hop.hop).collect::<Vec<_>>(), [1]);
+    }
+
+    #[test]
+    fn groups_of_another_hop_are_not_ones_own() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let hops = [
+            hop("k8s/job", &["deploy-bots"], Assurance::Proven),
+            hop("k8s/job", &[], Assurance::Proven),
+        ];
+        let answer = ask(&set, Enforce::EveryHop, &hops, &[select()]);
+        let reason = |hop| Reason::NotPermitted {
+            hop,
+            action: "sql:select".to_owned(),
+            resource: "users".to_owned(),
+        };
+        assert_eq!(answer.decision, Decision::Deny(BTreeSet::from([reason(1)])));
+    }
+
+    /// Conditions, those that look at the chain and those that break the law included.
+    fn conditions() -> impl Strategy<Value = String> {
+        let atom = prop_oneof![
+            (1..4_i64, prop_oneof!["<", "<=", ">", ">=", "==", "!="])
+                .prop_map(|(n, operator)| format!("context.chain.depth {operator} {n}")),
+            (0..3_i64, prop_oneof!["<=", "==", ">="])
+                .prop_map(|(n, operator)| format!("context.hop.index {operator} {n}")),
+            (prop_oneof!["==", "!="], prop_oneof!["asserted", "attested", "proven"])
+                .prop_map(|(operator, name)| format!("context.chain.weakest {operator} {name:?}")),
+            "[ab]".prop_map(|group| format!("context.chain.groups.contains(Group::{group:?})")),
+            "[ab]".prop_map(|group| format!("context.chain.root in Group::{group:?}")),
+            "[ab]".prop_map(|group| format!("principal in Group::{group:?}")),
+            Just("context.hop.assurance == \"proven\"".to_owned()),
+            Just("principal.issuer == \"k8s\"".to_owned()),
+            Just("context.sql.statements * 9223372036854775807 > context.chain.depth".to_owned()),
+        ];
+        atom.prop_recursive(3, 8, 2, |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} && {b})")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} || {b})")),
+                inner.clone().prop_map(|a| format!("!({a})")),
+                (inner.clone(), inner.clone(), inner)
+                    .prop_map(|(a, b, c)| format!("(if {a} then {b} else {c})")),
+            ]
+        })
+    }
+
+    fn sets() -> impl Strategy<Value = PolicySet> {
+        let policy = (
+            prop_oneof![3 => Just("permit"), 1 => Just("forbid")],
+            prop_oneof!["when", "unless"],
+            prop_oneof![
+                Just("principal".to_owned()),
+                "[ab]".prop_map(|group| format!("principal in Group::{group:?}"))
+            ],
+            conditions(),
+        );
+        proptest::collection::vec(policy, 1..5).prop_map(|policies| {
+            let policies = policies.iter().enumerate().map(|(nth, policy)| {
+                let (effect, when, principal, condition) = policy;
+                format!(
+                    "@id(\"{nth}\") {effect} ({principal}, action in Action::\"sql:read\", \
+                     resource) {when} {{ {condition} }};\n"
+                )
+            });
+            let text: String = policies.collect();
+            let path = PathBuf::from("a.cedar");
+            let files = [SourceFile { path, text: text.as_str().into() }];
+            PolicySet::parse(&files, &known()).unwrap_or_else(|errors| panic!("{text}\n{errors}"))
+        })
+    }
+
+    fn hops() -> impl Strategy<Value = Hop> {
+        let assurance = prop_oneof![
+            1 => Just(Assurance::Asserted),
+            3 => Just(Assurance::Attested),
+            3 => Just(Assurance::Proven),
+        ];
+        let groups = proptest::sample::subsequence(vec!["a", "b"], 0..=2);
+        (prop_oneof!["github/x", "k8s/x", "k8s/y"], groups, assurance)
+            .prop_map(|(principal, groups, assurance)| hop(&principal, &groups, assurance))
+    }
+
+    /// Allow, then needs approval, then deny.
+    const fn strictness(decision: &Decision) -> u8 {
+        match decision {
+            Decision::Allow(_) => 0,
+            Decision::NeedsApproval(..) => 1,
+            Decision::Deny(_) => 2,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { max_global_rejects: 100_000, ..ProptestConfig::with_cases(100) })]
+
+        /// The law, for every set that is loaded without a warning of breaking it.
+        #[test]
+        fn an_earlier_hop_never_grants(
+            set in sets().prop_filter("the law", |set| {
+                !set.warnings().iter().any(|warning| warning.message.contains("earlier hop"))
+            }),
+            earlier in hops(),
+            hops in proptest::collection::vec(hops(), 1..4),
+        ) {
+            let shorter = ask(&set, Enforce::EveryHop, &hops, &[select()]).decision;
+            let longer: Vec<_> = std::iter::once(earlier).chain(hops).collect();
+            let longer = ask(&set, Enforce::EveryHop, &longer, &[select()]).decision;
+            prop_assert!(strictness(&longer) >= strictness(&shorter), "{shorter:?} {longer:?}");
+        }
+
+        #[test]
+        fn an_asserted_hop_never_grants(set in sets(), mut hops in proptest::collection::vec(hops(), 1..4)) {
+            hops[0].assurance = Assurance::Asserted;
+            let decision = ask(&set, Enforce::EveryHop, &hops, &[select()]).decision;
+            prop_assert!(matches!(decision, Decision::Deny(_)));
+        }
+    }
 }

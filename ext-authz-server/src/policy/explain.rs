@@ -1,16 +1,18 @@
 //! What policy would say of a request that somebody describes.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chaperone_inspection::facts::{Action, Command};
 use chaperone_inspection::vocabulary::{ACTIONS, AttributeKind, Family, GROUPS};
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::annotations::nearest;
 use super::decide::{Enforce, Question, RequestContext};
 use super::decision::{ApprovalTerms, Decision, Reason};
-use super::set::PolicySet;
+use super::set::{Policy, PolicySet};
 use crate::identity::{Assurance, Chain, GroupName, Hop, Principal};
 
 /// A request as a person describes it.
@@ -136,6 +138,33 @@ pub struct ExplainedObligations {
     pub record: bool,
     /// The approval that is needed.
     pub approval: Option<ExplainedApproval>,
+}
+
+impl From<&Policy> for ExplainedObligations {
+    fn from(policy: &Policy) -> Self {
+        Self {
+            mask: policy.mask.iter().map(|profile| profile.0.clone()).collect(),
+            record: policy.record,
+            approval: policy.approval.as_ref().map(ExplainedApproval::from),
+        }
+    }
+}
+
+impl fmt::Display for ExplainedObligations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut told = Vec::new();
+        if !self.mask.is_empty() {
+            told.push(format!("mask {}", self.mask.join(",")));
+        }
+        if self.record {
+            told.push("record".to_owned());
+        }
+        if let Some(ExplainedApproval { groups, quorum, ttl_seconds }) = &self.approval {
+            let ttl = SignedDuration::from_secs(i64::try_from(*ttl_seconds).unwrap_or(i64::MAX));
+            told.push(format!("approval by {quorum} of {} in {ttl:#}", groups.join(",")));
+        }
+        f.write_str(&told.join("; "))
+    }
 }
 
 /// The approval that is needed.
@@ -344,4 +373,76 @@ fn invalid(name: &str, expected: &'static str) -> ExplainError {
 
 const fn unknown_name(name: String, near: Option<&'static str>) -> ExplainError {
     ExplainError::ContextUnknown { name, near }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::golden::policies;
+    use super::*;
+
+    fn explained(request: Value) -> Result<Explanation, String> {
+        let request = serde_json::from_value(request).map_err(|error| error.to_string())?;
+        let set = policies("src/policy/golden/orders.cedar");
+        // The configuration has the job in a group of its own.
+        let configured = |principal: &Principal| {
+            let groups = (principal.subject == "job").then(|| "deploy-bots".parse().unwrap());
+            groups.into_iter().collect()
+        };
+        explain(&set, Enforce::EveryHop, &request, configured).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_described_request_is_explained() {
+        let told = explained(json!({
+            "principal": "k8s/job", "service": "orders", "action": "sql:select"
+        }));
+        let mut told = serde_json::to_value(told.unwrap()).unwrap();
+        assert!(told["policy_set"].take().as_str().unwrap().starts_with("sha256:"));
+        assert_eq!(
+            told,
+            json!({
+                "decision": "allow",
+                "reasons": [],
+                "obligations": { "mask": ["pii", "secrets"], "record": false, "approval": null },
+                "hops": [{
+                    "hop": 0,
+                    "principal": "k8s/job",
+                    "decision": "allow",
+                    "policies": ["deploy-bots-may-read-orders"]
+                }],
+                "shadow": [],
+                "policy_set": null
+            })
+        );
+    }
+
+    #[test]
+    fn a_description_with_a_mistake_is_refused_with_what_is_wrong() {
+        let with = |name: &str, value: Value| {
+            let mut request =
+                json!({ "principal": "k8s/job", "service": "orders", "action": "sql:delete" });
+            request[name] = value;
+            explained(request).unwrap_err()
+        };
+        for (told, expected) in [
+            (with("principal", json!(null)), "needs a `principal`"),
+            (with("chain", json!([{ "principal": "k8s/a" }])), "ends with `k8s/a`"),
+            (
+                with("chain", json!([{ "principal": "k8s/a", "group": [] }])),
+                "unknown field `group`",
+            ),
+            (with("actoin", json!("")), "unknown field `actoin`"),
+            (with("principal", json!("alice")), "`<issuer alias>/<subject>`"),
+            (with("action", json!("sql:delte")), "did you mean `sql:delete`?"),
+            (with("action", json!("sql:write")), "a group of actions; a request does one"),
+            (with("context", json!({ "mcp": {} })), "`context.mcp` is not known"),
+            (with("context", json!({ "sql": { "has_were": true } })), "did you mean `has_where`?"),
+            (with("context", json!({ "sql": { "has_where": 1 } })), "must be true or false"),
+            (with("context", json!({ "request": { "path": 1 } })), "must be a string"),
+        ] {
+            assert!(told.contains(expected), "{told}");
+        }
+    }
 }

@@ -77,14 +77,16 @@ fn trend(operator: &str, operands: &Value) -> Trend {
 fn against(member: &str, operator: &str, other: &Value) -> Trend {
     let value = other.get("Value");
     match (member, operator) {
-        // Both only grow.
-        (DEPTH | INDEX, "<" | "<=") => Trend::Falls,
+        // Depth and index only grow, groups only get fewer.
+        (DEPTH | INDEX, "<" | "<=") | (GROUPS, "contains" | "containsAll" | "containsAny") => {
+            Trend::Falls
+        }
         (DEPTH | INDEX, ">" | ">=") => Trend::Rises,
         (DEPTH, "==") if value.and_then(Value::as_i64) == Some(1) => Trend::Falls,
         (DEPTH, "!=") if value.and_then(Value::as_i64) == Some(1) => Trend::Rises,
         (INDEX, "==") if value.and_then(Value::as_i64) == Some(0) => Trend::Falls,
         (INDEX, "!=") if value.and_then(Value::as_i64) == Some(0) => Trend::Rises,
-        // Only gets weaker.
+        // The weakest only gets weaker.
         (WEAKEST, "==") => match value.and_then(Value::as_str) {
             Some("proven") => Trend::Falls,
             Some("asserted") => Trend::Rises,
@@ -95,8 +97,6 @@ fn against(member: &str, operator: &str, other: &Value) -> Trend {
             Some("asserted") => Trend::Falls,
             _ => Trend::Wanders,
         },
-        // Only get fewer.
-        (GROUPS, "contains" | "containsAll" | "containsAny") => Trend::Falls,
         _ => Trend::Wanders,
     }
 }

@@ -8,17 +8,23 @@ mod decide;
 mod decision;
 mod error;
 mod explain;
+#[cfg(test)]
+mod golden;
 mod law;
 mod reload;
 mod request;
 mod schema;
 mod set;
 mod source;
+mod validate;
 
 pub use decide::{Answer, Enforce, HopPolicies, Question, RequestContext, ShadowAnswer};
 pub use decision::{ApprovalTerms, Decision, Grant, PolicyId, ProfileName, Reason};
 pub use error::{Place, PolicyError, PolicyErrors, PolicyWarning, Problem};
-pub use explain::{ExplainError, Explanation, HypotheticalRequest, explain};
+pub use explain::{
+    ExplainError, ExplainedApproval, ExplainedHop, ExplainedObligations, Explanation,
+    HypotheticalHop, HypotheticalRequest, explain,
+};
 pub use reload::{Policies, PolicyEvent, PolicyHealth};
 pub use schema::text as schema_text;
 pub use set::{Effect, Known, Policy, PolicySet};

@@ -193,3 +193,127 @@ fn warn(warnings: &[PolicyWarning]) {
         tracing::warn!("{warning}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::golden::known;
+    use super::*;
+    use crate::time::SystemClock;
+
+    const GOOD: &str = "@id(\"a\") permit (principal, action, resource);";
+    const OTHER: &str = "@id(\"b\") forbid (principal, action, resource);";
+
+    /// A folder that goes when the test ends.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn with(name: &str, text: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("chaperone-{}", uuid::Uuid::now_v7()));
+            std::fs::create_dir(&folder).unwrap();
+            let folder = Self(folder);
+            folder.write(name, text);
+            folder
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            std::fs::write(self.0.join(name), text).unwrap();
+        }
+
+        fn load(&self) -> Result<Policies, PolicyErrors> {
+            let sources = PolicySources { paths: vec![self.0.clone()] };
+            Policies::load(sources, known(), UnixMillis::new(0))
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn look(policies: &Policies) -> Option<PolicyEvent> {
+        policies.look(UnixMillis::new(7))
+    }
+
+    fn ids(policies: &Policies) -> Vec<String> {
+        policies.current().policies().map(|policy| policy.id.0.clone()).collect()
+    }
+
+    #[test]
+    fn a_change_counts_once_two_looks_have_seen_it() {
+        let folder = Folder::with("a.cedar", GOOD);
+        let policies = folder.load().unwrap();
+        let before = policies.current();
+        assert_eq!(look(&policies), None);
+        folder.write("b.cedar", OTHER);
+        assert_eq!((look(&policies), ids(&policies).len()), (None, 1));
+        let Some(PolicyEvent::Replaced { policy_set }) = look(&policies) else { panic!() };
+        assert_eq!(ids(&policies), ["a", "b"]);
+        assert_eq!(look(&policies), None);
+        assert_ne!(before.digest(), policy_set);
+        assert_eq!(before.policies().len(), 1, "a set in use stays as it was");
+        assert_eq!(policies.health().loaded_at, UnixMillis::new(7));
+    }
+
+    #[test]
+    fn a_broken_file_leaves_the_last_good_set_and_is_told_once() {
+        let folder = Folder::with("a.cedar", GOOD);
+        let policies = folder.load().unwrap();
+        let good = policies.current().digest();
+        folder.write("a.cedar", "@id(\"a\") permit (principal, act");
+        assert_eq!(look(&policies), None);
+        assert!(matches!(
+            look(&policies),
+            Some(PolicyEvent::Refused { policy_set, .. }) if policy_set == good
+        ));
+        assert_eq!((look(&policies), look(&policies)), (None, None));
+        let health = policies.health();
+        assert_eq!((health.digest, health.policies), (good, 1));
+        assert!(health.error.unwrap().contains("a.cedar:1:"), "the place is told");
+        folder.write("a.cedar", &format!("{GOOD} // Whole again."));
+        assert_eq!((look(&policies), look(&policies)), (None, None), "the same policies");
+        assert_eq!(policies.health().error, None);
+    }
+
+    #[test]
+    fn files_that_go_away_change_nothing() {
+        let folder = Folder::with("a.cedar", GOOD);
+        let policies = folder.load().unwrap();
+        std::fs::remove_file(folder.0.join("a.cedar")).unwrap();
+        assert_eq!(look(&policies), None);
+        assert!(matches!(look(&policies), Some(PolicyEvent::Refused { .. })));
+        assert_eq!(ids(&policies), ["a"]);
+    }
+
+    #[test]
+    fn what_is_not_a_policy_file_is_not_read_and_what_is_missing_is_told() {
+        let folder = Folder::with("notes.txt", "Not Cedar.");
+        let told = folder.load().unwrap_err().to_string();
+        assert!(told.ends_with("the folder has no *.cedar file"), "{told}");
+        folder.write(".a.cedar", "An editor's own.");
+        folder.write("a.cedar", GOOD);
+        assert_eq!(ids(&folder.load().unwrap()), ["a"]);
+        let sources = PolicySources { paths: vec![Path::new("/nowhere/x.cedar").to_owned()] };
+        let told = Policies::load(sources, known(), UnixMillis::new(0)).unwrap_err();
+        assert_eq!(told.errors()[0].code, "policy_unreadable");
+    }
+
+    #[tokio::test]
+    async fn a_watch_tells_of_changes_and_ends_when_nobody_listens() {
+        let folder = Folder::with("a.cedar", GOOD);
+        let policies = Arc::new(folder.load().unwrap());
+        let (sender, mut events) = mpsc::channel(1);
+        let clock = Arc::new(SystemClock);
+        let watch = Arc::clone(&policies).watch(Duration::from_millis(5), clock, sender);
+        let watch = tokio::spawn(watch);
+        folder.write("b.cedar", OTHER);
+        let bound = Duration::from_secs(20);
+        let event = tokio::time::timeout(bound, events.recv()).await.unwrap();
+        assert!(matches!(event, Some(PolicyEvent::Replaced { .. })));
+        assert_eq!(ids(&policies), ["a", "b"]);
+        drop(events);
+        tokio::time::timeout(bound, watch).await.unwrap().unwrap();
+    }
+}

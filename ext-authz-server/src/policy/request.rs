@@ -81,7 +81,9 @@ impl Subject {
                     for (name, value) in document {
                         flatten(escape(name), value, &mut scalars);
                     }
-                    let entity = Entity::new_with_tags(uid.clone(), [], [], scalars);
+                    let tags =
+                        scalars.into_iter().map(|(path, text)| (path, Value::new_string(text)));
+                    let entity = Entity::new_with_tags(uid.clone(), [], [], tags);
                     fields.push(entity.map_err(|error| Misfit::Cedar(error.to_string()))?);
                     Value::new_entity_uid(uid)
                 }
@@ -185,7 +187,7 @@ fn long(number: usize) -> i64 {
 
 /// The scalars of `value` by their paths, as text: numbers as RFC 8785 writes
 /// them, so that `7` and `7.0` are the same to a policy.
-fn flatten(path: String, value: &Json, scalars: &mut Vec<(String, Value)>) {
+fn flatten(path: String, value: &Json, scalars: &mut Vec<(String, String)>) {
     match value {
         Json::Object(members) => {
             for (name, value) in members {
@@ -197,11 +199,11 @@ fn flatten(path: String, value: &Json, scalars: &mut Vec<(String, Value)>) {
                 flatten(format!("{path}/{nth}"), value, scalars);
             }
         }
-        Json::String(value) => scalars.push((path, text(value))),
+        Json::String(value) => scalars.push((path, value.clone())),
         Json::Null | Json::Bool(_) | Json::Number(_) => {
             let canonical = serde_json_canonicalizer::to_string(value);
             let canonical = canonical.unwrap_or_else(|_| value.to_string());
-            scalars.push((path, Value::new_string(canonical)));
+            scalars.push((path, canonical));
         }
     }
 }
@@ -236,7 +238,7 @@ mod tests {
             flatten(escape(name), value, &mut scalars);
         }
         let mut told: Vec<_> =
-            scalars.iter().map(|(path, value)| format!("{path}={value}")).collect();
+            scalars.iter().map(|(path, value)| format!("{path}={value:?}")).collect();
         told.sort();
         let expected = [
             r#"id="7""#,

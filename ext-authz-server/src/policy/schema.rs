@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema as CedarSchema};
+use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema as CedarSchema, Validator};
 use chaperone_inspection::facts::Action;
 use chaperone_inspection::vocabulary::{
     ACTIONS, AttributeKind, AttributeSpec, Family, GROUPS, ResourceKind,
@@ -20,8 +20,8 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::generate);
 pub(super) struct Schema {
     /// The schema in Cedar's own syntax.
     pub(super) text: String,
-    /// The schema as the validator takes it.
-    pub(super) cedar: CedarSchema,
+    /// The validator of that schema.
+    pub(super) validator: Validator,
     types: HashMap<&'static str, EntityTypeName>,
     actions: HashMap<&'static str, Entity>,
 }
@@ -29,11 +29,13 @@ pub(super) struct Schema {
 impl Schema {
     fn generate() -> Self {
         let text = text();
-        let cedar = text.parse().expect("the generated schema parses: a test holds it");
+        let cedar: CedarSchema =
+            text.parse().expect("the generated schema parses: a test holds it");
         let types = entity_types()
             .map(|name| (name, name.parse().expect("an entity type is an identifier")))
             .collect();
-        let mut schema = Self { text, cedar, types, actions: HashMap::new() };
+        let mut schema =
+            Self { text, validator: Validator::new(cedar), types, actions: HashMap::new() };
         schema.actions = ACTIONS
             .iter()
             .map(|spec| {
@@ -164,8 +166,12 @@ mod tests {
 
     #[test]
     fn the_schema_knows_every_action_and_nothing_else() {
-        let known: BTreeSet<_> =
-            SCHEMA.cedar.actions().map(|uid| uid.id().unescaped().to_owned()).collect();
+        let known: BTreeSet<_> = SCHEMA
+            .validator
+            .schema()
+            .actions()
+            .map(|uid| uid.id().unescaped().to_owned())
+            .collect();
         let written: BTreeSet<_> = GROUPS
             .iter()
             .map(|group| group.name.to_owned())

@@ -2,11 +2,11 @@
 //!
 //! A set that exists is valid. Everything that is wrong is told at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use cedar_policy::{Effect as CedarEffect, ValidationMode, Validator};
+use cedar_policy::Effect as CedarEffect;
 use chaperone_inspection::digest::Digest;
-use miette::Diagnostic;
+use miette::Diagnostic as _;
 use serde::Serialize;
 
 use super::annotations::{self, Annotations};
@@ -15,6 +15,7 @@ use super::error::{Place, PolicyError, PolicyErrors, PolicyWarning, Problem};
 use super::law;
 use super::schema::SCHEMA;
 use super::source::SourceFile;
+use super::validate;
 
 /// What policies may refer to that stands outside of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -188,27 +189,29 @@ impl<'a> Loader<'a> {
         let parsed = match file.text.parse::<cedar_policy::PolicySet>() {
             Ok(parsed) => parsed,
             Err(errors) => {
-                for error in errors.iter() {
-                    let place = place_of(error, file).unwrap_or_else(|| Place::whole(&file.path));
-                    let problem = Problem::Syntax(error.to_string());
-                    self.errors.push(PolicyError::new(place, problem).with_help(help_of(error)));
-                }
+                self.errors.extend(errors.iter().map(|error| {
+                    let offset = validate::offset(error);
+                    let place =
+                        offset.map_or_else(|| Place::whole(&file.path), |at| file.place(at));
+                    let help = error.help().map(|help| help.to_string());
+                    PolicyError::new(place, Problem::Syntax(error.to_string())).with_help(help)
+                }));
                 return;
             }
         };
         for template in parsed.templates() {
-            let at = template.as_ref().loc().map_or(0, |loc| loc.start());
-            let place = Place::at(&file.path, &file.text, at);
+            let place = file.place(template.as_ref().loc().map_or(0, |loc| loc.span.offset()));
             self.errors.push(PolicyError::new(place, Problem::Template));
         }
         let mut drafts: Vec<_> = parsed
             .policies()
             .map(|policy| {
-                let at = policy.as_ref().loc().map_or(0, |loc| loc.start());
-                let place = Place::at(&file.path, &file.text, at);
+                let place = file.place(policy.as_ref().loc().map_or(0, |loc| loc.span.offset()));
                 let (annotations, problems) = annotations::read(policy, &self.known.profiles);
-                let errors = problems.into_iter();
-                self.errors.extend(errors.map(|problem| PolicyError::new(place.clone(), problem)));
+                self.errors.extend(problems.into_iter().map(|(at, problem)| {
+                    let place = at.map_or_else(|| place.clone(), |at| file.place(at));
+                    PolicyError::new(place, problem)
+                }));
                 Draft { file, cedar: policy.clone(), annotations, place }
             })
             .collect();
@@ -242,27 +245,14 @@ impl<'a> Loader<'a> {
     /// Validates strictly against the schema; gives Cedar's own warnings.
     fn validate(&mut self) -> Vec<PolicyWarning> {
         let all = cedar_set(&self.drafts.iter().collect::<Vec<_>>());
-        let result = Validator::new(SCHEMA.cedar.clone()).validate(&all, ValidationMode::Strict);
-        let draft_of =
-            |id: &cedar_policy::PolicyId| self.drafts.iter().find(|draft| draft.cedar.id() == id);
-        for error in result.validation_errors() {
-            let Some(draft) = draft_of(error.policy_id()) else { continue };
-            let place = place_of(error, draft.file).unwrap_or_else(|| draft.place.clone());
-            let policy = error.policy_id().to_string();
-            let message = without_policy(&error.to_string());
-            let error = PolicyError::new(place, Problem::Invalid { policy, message })
-                .with_help(help_of(error));
-            // Cedar repeats an error for every action that the policy applies to.
-            if !self.errors.contains(&error) {
-                self.errors.push(error);
-            }
-        }
-        let warnings = result.validation_warnings().filter_map(|warning| {
-            let draft = draft_of(warning.policy_id())?;
-            let place = place_of(warning, draft.file).unwrap_or_else(|| draft.place.clone());
-            Some(PolicyWarning { place, message: warning.to_string() })
+        let drafts: HashMap<_, _> =
+            self.drafts.iter().map(|draft| (draft.cedar.id(), draft)).collect();
+        let (errors, warnings) = validate::validate(&all, |id, offset| match offset {
+            Some(offset) => drafts[id].file.place(offset),
+            None => drafts[id].place.clone(),
         });
-        warnings.collect()
+        self.errors.extend(errors);
+        warnings
     }
 }
 
@@ -289,17 +279,193 @@ fn digest(drafts: &[Draft<'_>]) -> Digest {
     Digest::of(serde_json_canonicalizer::to_string(&said).unwrap_or_default().as_bytes())
 }
 
-fn place_of(diagnostic: &dyn Diagnostic, file: &SourceFile) -> Option<Place> {
-    let label = diagnostic.labels()?.next()?;
-    Some(Place::at(&file.path, &file.text, label.offset()))
-}
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
 
-fn help_of(diagnostic: &dyn Diagnostic) -> Option<String> {
-    diagnostic.help().map(|help| help.to_string())
-}
+    use super::super::golden::{known, policies};
+    use super::*;
 
-/// Cedar's text begins with the policy, which the error names already.
-fn without_policy(text: &str) -> String {
-    let rest = text.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
-    rest.map_or(text, |(_, message)| message).to_owned()
+    fn parse(texts: &[&str]) -> Result<PolicySet, Vec<String>> {
+        let files: Vec<_> = texts
+            .iter()
+            .zip('a'..)
+            .map(|(text, name)| SourceFile {
+                path: PathBuf::from(format!("{name}.cedar")),
+                text: (*text).into(),
+            })
+            .collect();
+        PolicySet::parse(&files, &known())
+            .map_err(|errors| errors.errors().iter().map(ToString::to_string).collect())
+    }
+
+    /// A policy `x` with these annotations.
+    fn annotated(annotations: &str, effect: &str) -> String {
+        format!("@id(\"x\")\n{annotations}\n{effect} (principal, action, resource);")
+    }
+
+    /// A policy `x` of this scope and condition, for line 2 and 3.
+    fn scoped(scope: &str, condition: &str) -> String {
+        format!("@id(\"x\")\npermit ({scope})\n{condition};")
+    }
+
+    #[test]
+    fn a_mistake_in_an_annotation_is_told_with_its_place_and_a_way_out() {
+        for (annotations, effect, expected) in [
+            ("@masc(\"pii\")", "permit", "unknown annotation @masc; did you mean @mask?"),
+            (
+                "@owner(\"me\")",
+                "permit",
+                "unknown annotation @owner; expected one of: @id, @mask, @record, \
+                 @requires_approval, @approval_ttl, @approval_quorum, @shadow",
+            ),
+            (
+                "@mask(\"pii,secret\")",
+                "permit",
+                "@mask: unknown masking profile `secret`; did you mean `secrets`?",
+            ),
+            (
+                "@mask(\"x\")",
+                "permit",
+                "@mask: unknown masking profile `x`; expected one of: all, customer-notes, pii, \
+                 secrets",
+            ),
+            ("@mask", "permit", "@mask: expected profiles, such as @mask(\"pii,secrets\")"),
+            (
+                "@requires_approval(\"sre,\")",
+                "permit",
+                "@requires_approval: expected groups, such as @requires_approval(\"sre\")",
+            ),
+            ("@mask(\"pii\")", "forbid", "@mask goes with a permission, and this policy forbids"),
+            ("@record", "forbid", "@record goes with a permission, and this policy forbids"),
+            (
+                "@requires_approval(\"sre\")",
+                "forbid",
+                "@requires_approval goes with a permission, and this policy forbids",
+            ),
+            ("@approval_ttl(\"15m\")", "permit", "@approval_ttl without @requires_approval"),
+            (
+                "@approval_ttl(\"soon\") @requires_approval(\"sre\")",
+                "permit",
+                "@approval_ttl: expected a length of time, such as 15m",
+            ),
+            (
+                "@approval_quorum(\"0\") @requires_approval(\"sre\")",
+                "permit",
+                "@approval_quorum: expected a number of people, at least 1",
+            ),
+            ("@shadow(\"yes\")", "permit", "@shadow: it takes no value"),
+        ] {
+            let told = parse(&[&annotated(annotations, effect)]).unwrap_err();
+            assert_eq!(told, [format!("a.cedar:2:1: {expected}")]);
+        }
+    }
+
+    #[test]
+    fn a_policy_that_does_not_fit_the_schema_is_told_once_and_with_a_way_out() {
+        for (policy, expected) in [
+            (
+                scoped("principal, action, resource", "when { context.sql.has_where }"),
+                "3:8: policy `x`: attribute `sql` not found (for http:delete and 24 more); only \
+                 sql actions have it: name them in the policy's scope, or ask `context has sql \
+                 && ..` first",
+            ),
+            (
+                scoped(
+                    "principal, action in Action::\"sql:read\", resource",
+                    "when { context.sql.has_were }",
+                ),
+                "3:8: policy `x`: attribute `sql.has_were` not found (for sql:explain and 2 \
+                 more); did you mean `has_where`?",
+            ),
+            (
+                scoped("principal, action == Action::\"sql:delte\", resource", ""),
+                "2:30: policy `x`: unrecognized action `Action::\"sql:delte\"`; did you mean \
+                 `Action::\"sql:delete\"`?",
+            ),
+            (
+                scoped("principal in Grupe::\"a\", action, resource", ""),
+                "2:22: policy `x`: unrecognized entity type `Grupe`; did you mean `Group`?",
+            ),
+            (
+                scoped("principal, action, resource", "when { context.chain.depth < \"3\" }"),
+                "3:30: policy `x`: unexpected type: expected Long but saw String",
+            ),
+            (
+                scoped("principal == ?principal, action, resource", ""),
+                "1:1: templates (`?principal`, `?resource`) are not used here",
+            ),
+        ] {
+            assert_eq!(parse(&[&policy]).unwrap_err(), [format!("a.cedar:{expected}")]);
+        }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_files() {
+        let told = parse(&[
+            "permit (principal, action, resource);\n\
+             @id(\"x\") permit (principal in Grupe::\"a\", action, resource);",
+            "@id(\"x\") @shadow(\"y\") permit (principal, action, resource);\n\
+             @id(\" \") permit (principal, action, resource);",
+            "@id(\"y\") permit (principal, action, resource) wen {true};\n\
+             @id(\"z\") permit (principal, action);",
+        ]);
+        assert_eq!(
+            told.unwrap_err(),
+            [
+                "a.cedar:1:1: the policy has no @id; name it: @id(\"why-it-is-there\")",
+                "a.cedar:2:31: policy `x`: unrecognized entity type `Grupe`; did you mean `Group`?",
+                "b.cedar:1:1: the @id `x` is already used at a.cedar:2:1",
+                "b.cedar:1:10: @shadow: it takes no value",
+                "b.cedar:2:1: an @id is not empty and has no control characters",
+                "c.cedar:1:47: invalid policy condition: wen; condition must be either `when` or \
+                 `unless`",
+                "c.cedar:2:35: this policy is missing the `resource` variable in the scope; policy \
+                 scopes must contain a `principal`, `action`, and `resource` element in that order",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_valid_and_perhaps_not_meant_so_is_a_warning() {
+        let set = parse(&[&scoped(
+            "principal, action, resource in Service::\"ordres\"",
+            "when { context.chain.depth >= 2 }",
+        )]);
+        let warnings: Vec<_> = set.unwrap().warnings().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            warnings,
+            [
+                "a.cedar:1:1: policy `x` names the service `ordres`, which is not configured; did \
+                 you mean `orders`?",
+                "a.cedar:1:1: policy `x` looks at context.chain.depth in a way that can turn a \
+                 denial into a permission when an earlier hop joins the chain",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_digest_is_of_what_is_said_not_of_how_it_is_laid_out() {
+        let (x, y) = (annotated("", "permit"), annotated("@mask(\"pii\")", "permit"));
+        let y = y.replace("\"x\"", "\"y\"");
+        let digest = |texts: &[&str]| parse(texts).unwrap().digest();
+        let whole = digest(&[&format!("{x}\n{y}")]);
+        assert_eq!(digest(&[&format!("// A comment.\n{y}"), &x]), whole);
+        assert_ne!(digest(&[&x]), whole);
+        assert_ne!(digest(&[&x, &y.replace("pii", "secrets")]), whole);
+        assert_ne!(digest(&[&x, &y.replace("permit", "@shadow permit")]), whole);
+    }
+
+    #[test]
+    fn a_policy_keeps_what_its_annotations_say() {
+        let set = policies("src/policy/golden/orders.cedar");
+        let policy = set.policy(&PolicyId("money-needs-two".to_owned())).unwrap();
+        let terms = policy.approval.as_ref().unwrap();
+        assert_eq!(policy.effect, Effect::Permit);
+        assert_eq!(policy.place.line, Some(16));
+        assert_eq!((terms.quorum.get(), terms.ttl.as_secs(), terms.groups.len()), (2, 300, 2));
+        let default = parse(&[&annotated("@requires_approval(\"sre\")", "permit")]).unwrap();
+        let terms = default.policies().next().unwrap().approval.clone().unwrap();
+        assert_eq!((terms.quorum.get(), terms.ttl.as_secs()), (1, 900));
+    }
 }

@@ -24,6 +24,13 @@ pub struct SourceFile {
     pub text: Arc<str>,
 }
 
+impl SourceFile {
+    /// The place at that byte of the text.
+    pub(super) fn place(&self, offset: usize) -> Place {
+        Place::at(&self.path, &self.text, offset)
+    }
+}
+
 /// What the sources held at one look.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Snapshot {

@@ -169,7 +169,11 @@ pub enum UnparsedCode {
     JsonMalformed,
     /// An object has the same key twice.
     JsonDuplicateKey,
-    /// The document nests deeper than the limit.
+    /// A key that matters stands there a second time, spelt in another case.
+    JsonKeyAmbiguous,
+    /// A number that could only be held as another number.
+    JsonNumberInexact,
+    /// The document, or the SQL text, nests deeper than the limit.
     TooDeep,
     /// The body is not a JSON-RPC 2.0 message.
     JsonRpcInvalid,
@@ -177,9 +181,10 @@ pub enum UnparsedCode {
     BatchRefused,
     /// A method that is not known.
     MethodUnknown,
-    /// The SQL text is not where the configuration says.
+    /// The SQL text is not where the configuration says, or not only there.
     SqlMissing,
-    /// The SQL text is not of the configured dialect.
+    /// The SQL text is not of the configured dialect, or a database could read
+    /// more into it than we do.
     SqlMalformed,
     /// More commands than the limit.
     TooManyCommands,
@@ -187,4 +192,68 @@ pub enum UnparsedCode {
     PathAmbiguous,
     /// The facts do not fit the facts header.
     FactsTooLarge,
+}
+
+impl UnparsedCode {
+    /// The code as facts, answers and audit records have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyMissing => "body_missing",
+            Self::MethodUnexpected => "method_unexpected",
+            Self::ContentTypeUnexpected => "content_type_unexpected",
+            Self::EncodingUnsupported => "encoding_unsupported",
+            Self::CharsetUnsupported => "charset_unsupported",
+            Self::Utf8Invalid => "utf8_invalid",
+            Self::JsonMalformed => "json_malformed",
+            Self::JsonDuplicateKey => "json_duplicate_key",
+            Self::JsonKeyAmbiguous => "json_key_ambiguous",
+            Self::JsonNumberInexact => "json_number_inexact",
+            Self::TooDeep => "too_deep",
+            Self::JsonRpcInvalid => "json_rpc_invalid",
+            Self::BatchRefused => "batch_refused",
+            Self::MethodUnknown => "method_unknown",
+            Self::SqlMissing => "sql_missing",
+            Self::SqlMalformed => "sql_malformed",
+            Self::TooManyCommands => "too_many_commands",
+            Self::PathAmbiguous => "path_ambiguous",
+            Self::FactsTooLarge => "facts_too_large",
+        }
+    }
+
+    /// Every code.
+    pub const ALL: [Self; 20] = [
+        Self::BodyTooLarge,
+        Self::BodyMissing,
+        Self::MethodUnexpected,
+        Self::ContentTypeUnexpected,
+        Self::EncodingUnsupported,
+        Self::CharsetUnsupported,
+        Self::Utf8Invalid,
+        Self::JsonMalformed,
+        Self::JsonDuplicateKey,
+        Self::JsonKeyAmbiguous,
+        Self::JsonNumberInexact,
+        Self::TooDeep,
+        Self::JsonRpcInvalid,
+        Self::BatchRefused,
+        Self::MethodUnknown,
+        Self::SqlMissing,
+        Self::SqlMalformed,
+        Self::TooManyCommands,
+        Self::PathAmbiguous,
+        Self::FactsTooLarge,
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_has_one_name_in_facts_and_elsewhere() {
+        for code in UnparsedCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        }
+    }
 }

@@ -34,7 +34,7 @@ pub struct ActionSpec {
 pub enum ResourceKind {
     /// A normalised request path.
     Path,
-    /// A table, as named in the SQL text.
+    /// A table, named in the SQL text, its name folded as the database folds it.
     Table,
     /// An MCP tool.
     Tool,
@@ -96,7 +96,9 @@ pub enum AttributeKind {
     /// A JSON array of strings, sorted and without repeats; Cedar `Set<String>`.
     TextSet,
     /// A JSON object of any shape; Cedar `Fields`, an entity whose tags are the
-    /// scalars in it by their path (`id`, `address/city`, `items/0`).
+    /// scalars in it as text, by their path (`id`, `address/city`, `items/0`; `/` and
+    /// `~` in a name are written `~1` and `~0`). Numbers are as RFC 8785 writes them,
+    /// so `7` and `7.0` are both `"7"`; true, false and null are by those names.
     Fields,
     /// Any JSON, carried for the answer and the action's digest; not in policy.
     Carried,
@@ -123,7 +125,8 @@ pub static SQL: Family = Family {
         required(
             "has_where",
             AttributeKind::Bool,
-            "Whether the statement is limited by a WHERE that is not always true.",
+            "Whether every UPDATE and DELETE, or without one every SELECT from a table, has a WHERE \
+             that depends on the row and is not plainly always true.",
         ),
         required("tables_read", AttributeKind::TextSet, "Every table that the statement reads."),
         required(
@@ -195,16 +198,20 @@ pub static ACTIONS: &[ActionSpec] = &[
     sql("sql:update", &["sql:write"], "UPDATE."),
     sql("sql:delete", &["sql:write"], "DELETE."),
     sql("sql:merge", &["sql:write"], "MERGE."),
-    sql("sql:create", &["sql:write"], "CREATE, and SELECT INTO."),
-    sql("sql:copy", &["sql:admin"], "COPY, LOAD, UNLOAD, EXPORT."),
-    sql("sql:call", &["sql:admin"], "CALL, EXECUTE, DO."),
+    sql(
+        "sql:create",
+        &["sql:write"],
+        "CREATE of tables, views, indexes, schemas, sequences and types, and SELECT INTO.",
+    ),
+    sql("sql:copy", &["sql:admin"], "COPY, LOAD DATA, UNLOAD, EXPORT."),
+    sql("sql:call", &["sql:admin"], "CALL, EXECUTE, PREPARE."),
     sql("sql:grant", &["sql:admin"], "GRANT, REVOKE, roles and users."),
     sql("sql:set", &["sql:admin"], "SET, PRAGMA, USE and other session settings."),
     sql("sql:transaction", &["sql:read"], "BEGIN, COMMIT, ROLLBACK, SAVEPOINT."),
     sql("sql:alter", &["sql:destructive"], "ALTER, RENAME."),
     sql("sql:drop", &["sql:destructive"], "DROP."),
     sql("sql:truncate", &["sql:destructive"], "TRUNCATE."),
-    sql("sql:other", &["sql:admin"], "A statement that parses and that no other action covers."),
+    SQL_OTHER_SPEC,
     mcp("mcp:initialize", &["mcp:session"], ResourceKind::Path, "initialize."),
     mcp("mcp:ping", &["mcp:session"], ResourceKind::Path, "ping."),
     mcp("mcp:notification", &["mcp:session"], ResourceKind::Path, "notifications/*."),
@@ -253,6 +260,12 @@ pub static ACTIONS: &[ActionSpec] = &[
         "tools/call: in `write`, since what a tool does is the tool's affair.",
     ),
 ];
+
+const SQL_OTHER_SPEC: ActionSpec =
+    sql("sql:other", &["sql:admin"], "A statement that parses and that no other action covers.");
+
+/// The row of `sql:other`.
+pub(crate) static SQL_OTHER: ActionSpec = SQL_OTHER_SPEC;
 
 /// The action of that name.
 pub fn action(name: &str) -> Option<&'static ActionSpec> {

@@ -1,1 +1,426 @@
-//! stub: a whole document, read strictly.
+//! A whole JSON document, read more strictly than RFC 8259 asks: what two
+//! readers could take for different documents is refused, not guessed at.
+//!
+//! Numbers are held by value, so `1.0`, `1e0` and `1` are one number: whole
+//! numbers as integers, exactly, others as the nearest double. A whole number
+//! that fits neither a 64 bit integer nor (written with a fraction or an
+//! exponent) a double is refused: it could only be held as another number.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Number, Value};
+
+use crate::facts::{Unparsed, UnparsedCode};
+use crate::plan::JsonPointer;
+
+/// The deepest nesting that is read whatever the limits say: `Value` is dropped
+/// and written by recursion, and a Wasm stack is small.
+pub const MAX_DEPTH: usize = 128;
+
+/// Reads the whole of `bytes` as one document that nests at most `depth` deep (a
+/// scalar has depth 0), and never deeper than [`MAX_DEPTH`].
+///
+/// # Examples
+///
+/// ```
+/// use chaperone_inspection::json::document;
+///
+/// let error = document::parse(br#"{"role":"reader","role":"admin"}"#, 8).unwrap_err();
+/// assert_eq!(error.detail, "an object has the same key twice, at line 1 column 18 (byte 17)");
+/// ```
+pub fn parse(bytes: &[u8], depth: usize) -> Result<Value, Unparsed> {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        return Err(Unparsed::new(
+            UnparsedCode::JsonMalformed,
+            "the document begins with a byte order mark (RFC 8259 section 8.1)",
+        ));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let at = position(bytes, error.valid_up_to());
+        Unparsed::new(UnparsedCode::Utf8Invalid, format!("the body is not UTF-8, {at}"))
+    })?;
+    let mut parser = Parser { text, at: 0, depth: depth.min(MAX_DEPTH) };
+    parser.document().map_err(|fault| {
+        let at = position(bytes, fault.at);
+        Unparsed::new(fault.code, format!("{}, {at}", fault.what))
+    })
+}
+
+/// The value at `pointer`; `None` if there is none.
+///
+/// Some readers match keys without regard to case (Go's `encoding/json` does).
+/// So a key on the way that differs from the pointer's only in case is an error:
+/// the upstream might take the one that was not looked at.
+pub fn lookup<'v>(
+    document: &'v Value,
+    pointer: &JsonPointer,
+) -> Result<Option<&'v Value>, Unparsed> {
+    let mut value = document;
+    for token in pointer.as_str().split('/').skip(1) {
+        let token = unescape(token);
+        let next = match value {
+            Value::Object(object) => {
+                only_spelling(object, &token)?;
+                object.get(&*token)
+            }
+            Value::Array(items) => index(&token).and_then(|index| items.get(index)),
+            _ => None,
+        };
+        match next {
+            Some(next) => value = next,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(value))
+}
+
+/// An error if `object` has a key that differs from `key` in case only.
+pub fn only_spelling(object: &Map<String, Value>, key: &str) -> Result<(), Unparsed> {
+    let folded = fold(key);
+    if object.keys().any(|other| other != key && fold(other) == folded) {
+        return Err(Unparsed::new(
+            UnparsedCode::JsonKeyAmbiguous,
+            format!("a key differs from `{key}` in case only"),
+        ));
+    }
+    Ok(())
+}
+
+/// `value` without white space and with its keys sorted: equal values give equal
+/// bytes, in every build.
+pub fn canonical(value: &Value) -> String {
+    let mut out = String::new();
+    write_canonical(value, &mut out);
+    out
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(object) => {
+            // `Map` keeps the order of insertion when any crate of the build asks
+            // for that, so the order is made here.
+            let mut members: Vec<_> = object.iter().collect();
+            members.sort_unstable_by_key(|(key, _)| *key);
+            out.push('{');
+            for (index, (key, value)) in members.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::from(key.as_str()).to_string());
+                out.push(':');
+                write_canonical(value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(item, out);
+            }
+            out.push(']');
+        }
+        scalar => out.push_str(&scalar.to_string()),
+    }
+}
+
+fn unescape(token: &str) -> Cow<'_, str> {
+    if token.contains('~') {
+        token.replace("~1", "/").replace("~0", "~").into()
+    } else {
+        token.into()
+    }
+}
+
+/// An array index of RFC 6901: no sign and no leading zero.
+fn index(token: &str) -> Option<usize> {
+    let plain = token.bytes().all(|byte| byte.is_ascii_digit());
+    if !plain || (token.len() > 1 && token.starts_with('0')) { None } else { token.parse().ok() }
+}
+
+/// Folds case as the most liberal of readers do: by way of upper case, so that
+/// `ſ` and the Kelvin sign are `s` and `k`.
+fn fold(key: &str) -> String {
+    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
+fn position(bytes: &[u8], at: usize) -> String {
+    let before = bytes.get(..at).unwrap_or(bytes);
+    let line = before.iter().filter(|&&byte| byte == b'\n').count().saturating_add(1);
+    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count().saturating_add(1);
+    format!("at line {line} column {column} (byte {at})")
+}
+
+/// What is wrong, and the byte where.
+struct Fault {
+    code: UnparsedCode,
+    what: &'static str,
+    at: usize,
+}
+
+const NUMBER_INEXACT: &str = "a number is too large to be held exactly";
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+    depth: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn document(&mut self) -> Result<Value, Fault> {
+        self.space();
+        let value = self.value(0)?;
+        self.space();
+        match self.peek() {
+            None => Ok(value),
+            Some(_) => Err(self.malformed("something follows the document")),
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, Fault> {
+        match self.peek() {
+            Some(b'{' | b'[') if depth >= self.depth => {
+                Err(self.fault(UnparsedCode::TooDeep, "the document nests deeper than the limit"))
+            }
+            Some(b'{') => self.object(depth.saturating_add(1)),
+            Some(b'[') => self.array(depth.saturating_add(1)),
+            Some(b'"') => self.string().map(Value::String),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
+            Some(b't') => self.literal("true", Value::Bool(true)),
+            Some(b'f') => self.literal("false", Value::Bool(false)),
+            Some(b'n') => self.literal("null", Value::Null),
+            Some(_) => Err(self.malformed("a value was expected")),
+            None => Err(self.malformed("the document ends early")),
+        }
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, Fault> {
+        let mut object = Map::new();
+        self.advance();
+        self.space();
+        if self.take(b'}') {
+            return Ok(Value::Object(object));
+        }
+        loop {
+            let key_at = self.at;
+            if self.peek() != Some(b'"') {
+                return Err(self.malformed("a key was expected"));
+            }
+            let key = self.string()?;
+            self.space();
+            if !self.take(b':') {
+                return Err(self.malformed("a colon was expected"));
+            }
+            self.space();
+            let value = self.value(depth)?;
+            if object.insert(key, value).is_some() {
+                return Err(Fault {
+                    code: UnparsedCode::JsonDuplicateKey,
+                    what: "an object has the same key twice",
+                    at: key_at,
+                });
+            }
+            self.space();
+            if self.take(b'}') {
+                return Ok(Value::Object(object));
+            }
+            if !self.take(b',') {
+                return Err(self.malformed("a comma or the end of an object was expected"));
+            }
+            self.space();
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, Fault> {
+        let mut items = Vec::new();
+        self.advance();
+        self.space();
+        if self.take(b']') {
+            return Ok(Value::Array(items));
+        }
+        loop {
+            items.push(self.value(depth)?);
+            self.space();
+            if self.take(b']') {
+                return Ok(Value::Array(items));
+            }
+            if !self.take(b',') {
+                return Err(self.malformed("a comma or the end of an array was expected"));
+            }
+            self.space();
+        }
+    }
+
+    fn string(&mut self) -> Result<String, Fault> {
+        let mut out = String::new();
+        self.advance();
+        loop {
+            let plain = self.rest().find(|c| c == '"' || c == '\\' || c < ' ');
+            let Some(run) = plain.and_then(|length| self.rest().get(..length)) else {
+                self.at = self.text.len();
+                return Err(self.malformed("the document ends early"));
+            };
+            out.push_str(run);
+            self.at = self.at.saturating_add(run.len());
+            match self.peek() {
+                Some(b'"') => {
+                    self.advance();
+                    return Ok(out);
+                }
+                Some(b'\\') => out.push(self.escape()?),
+                _ => return Err(self.malformed("a string has a control character")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Fault> {
+        let start = self.at;
+        self.advance();
+        let escaped = match self.peek() {
+            Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.advance();
+                return self.unicode().ok_or(Fault {
+                    code: UnparsedCode::JsonMalformed,
+                    what: "a string has an escape that is no character",
+                    at: start,
+                });
+            }
+            _ => return Err(self.malformed("a string has an unknown escape")),
+        };
+        self.advance();
+        Ok(escaped)
+    }
+
+    /// The rest of `\uXXXX`, or of a pair of them; `None` for a lone surrogate,
+    /// which readers replace in different ways.
+    fn unicode(&mut self) -> Option<char> {
+        let first = self.hex4()?;
+        let mut units = vec![first];
+        if (0xd800..0xdc00).contains(&first) {
+            if !(self.take(b'\\') && self.take(b'u')) {
+                return None;
+            }
+            units.push(self.hex4()?);
+        }
+        let mut chars = char::decode_utf16(units);
+        match (chars.next(), chars.next()) {
+            (Some(Ok(c)), None) => Some(c),
+            _ => None,
+        }
+    }
+
+    fn hex4(&mut self) -> Option<u16> {
+        let digits = self.rest().get(..4)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        self.at = self.at.saturating_add(4);
+        u16::from_str_radix(digits, 16).ok()
+    }
+
+    fn number(&mut self) -> Result<Number, Fault> {
+        let start = self.at;
+        self.take(b'-');
+        if !self.take(b'0') {
+            self.digits()?;
+        }
+        let mut whole = true;
+        if self.take(b'.') {
+            whole = false;
+            self.digits()?;
+        }
+        if self.take(b'e') || self.take(b'E') {
+            whole = false;
+            if !self.take(b'+') {
+                self.take(b'-');
+            }
+            self.digits()?;
+        }
+        let text = self.text.get(start..self.at).unwrap_or_default();
+        let number = if whole { integer(text) } else { double(text) };
+        number.ok_or(Fault {
+            code: UnparsedCode::JsonNumberInexact,
+            what: NUMBER_INEXACT,
+            at: start,
+        })
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        if !matches!(self.peek(), Some(b'0'..=b'9')) {
+            return Err(self.malformed("a digit was expected"));
+        }
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.advance();
+        }
+        Ok(())
+    }
+
+    fn literal(&mut self, word: &str, value: Value) -> Result<Value, Fault> {
+        if !self.rest().starts_with(word) {
+            return Err(self.malformed("a value was expected"));
+        }
+        self.at = self.at.saturating_add(word.len());
+        Ok(value)
+    }
+
+    fn space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.advance();
+        }
+    }
+
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn advance(&mut self) {
+        self.at = self.at.saturating_add(1);
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        if found {
+            self.advance();
+        }
+        found
+    }
+
+    fn malformed(&self, what: &'static str) -> Fault {
+        self.fault(UnparsedCode::JsonMalformed, what)
+    }
+
+    fn fault(&self, code: UnparsedCode, what: &'static str) -> Fault {
+        Fault { code, what, at: self.at }
+    }
+}
+
+fn integer(text: &str) -> Option<Number> {
+    match text.parse::<i64>() {
+        Ok(number) => Some(number.into()),
+        Err(_) => text.parse::<u64>().ok().map(Number::from),
+    }
+}
+
+/// A number written with a fraction or an exponent. Up to 2^53 every whole double
+/// is that integer and no other.
+fn double(text: &str) -> Option<Number> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
+    if number.fract() == 0.0 && number.abs() <= EXACT {
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
+        return Some((number as i64).into());
+    }
+    Number::from_f64(number)
+}

@@ -2,4 +2,5 @@
 //! responses.
 
 pub mod document;
+pub mod escape;
 pub mod tokenizer;

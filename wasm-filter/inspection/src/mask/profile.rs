@@ -12,7 +12,7 @@ use crate::digest::Digest;
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Fields whose values are masked whole, whatever they hold: paths in the
-    /// RFC 9535 subset that [`super::path`] reads.
+    /// RFC 9535 subset that [`super::path`] reads. They apply to JSON.
     #[serde(default)]
     pub fields: BTreeSet<String>,
     /// What is looked for in every text.
@@ -21,9 +21,19 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The built-in profile of that name: `pii`, `secrets` or `all`.
+    /// The built-in profile of that name: `pii` (personal data), `secrets`
+    /// (credentials), or `all` (both).
     pub fn built_in(name: &str) -> Option<Self> {
-        todo!("{name}")
+        match name {
+            "pii" => Some(Self::of(PII_NAMES, PII_DETECTORS)),
+            "secrets" => Some(Self::of(SECRET_NAMES, SECRET_DETECTORS)),
+            "all" => {
+                let mut all = Self::of(PII_NAMES, PII_DETECTORS);
+                all.extend(&Self::of(SECRET_NAMES, SECRET_DETECTORS));
+                Some(all)
+            }
+            _ => None,
+        }
     }
 
     /// Adds what `other` masks.
@@ -35,5 +45,94 @@ impl Profile {
     /// The digest of its JSON form.
     pub fn digest(&self) -> Digest {
         Digest::of(serde_json::to_string(self).unwrap_or_default().as_bytes())
+    }
+
+    fn of(names: &[&str], detectors: &[DetectorId]) -> Self {
+        Self {
+            fields: names.iter().map(|name| format!("$..{name}")).collect(),
+            detectors: detectors.iter().copied().collect(),
+        }
+    }
+}
+
+const PII_DETECTORS: &[DetectorId] =
+    &[DetectorId::Email, DetectorId::PaymentCard, DetectorId::UsSsn, DetectorId::Iban];
+
+const SECRET_DETECTORS: &[DetectorId] =
+    &[DetectorId::AwsAccessKeyId, DetectorId::Jwt, DetectorId::PrivateKey];
+
+/// Keys of personal data, wherever they stand; each also as `camelCase`,
+/// `kebab-case` and so on, see [`super::path`].
+const PII_NAMES: &[&str] = &[
+    "email",
+    "email_address",
+    "phone",
+    "phone_number",
+    "telephone",
+    "mobile",
+    "mobile_number",
+    "ssn",
+    "social_security_number",
+    "tax_id",
+    "national_id",
+    "passport_number",
+    "drivers_license",
+    "date_of_birth",
+    "birth_date",
+    "dob",
+    "home_address",
+    "street_address",
+    "card_number",
+    "credit_card",
+    "credit_card_number",
+    "cvv",
+    "cvc",
+    "iban",
+    "bank_account_number",
+];
+
+/// Keys of credentials.
+const SECRET_NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "client_secret",
+    "secret_key",
+    "secret_access_key",
+    "aws_secret_access_key",
+    "token",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "session_token",
+    "auth_token",
+    "bearer_token",
+    "api_key",
+    "api_secret",
+    "private_key",
+    "authorization",
+    "cookie",
+    "set_cookie",
+    "connection_string",
+    "credentials",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::CompiledProfile;
+
+    #[test]
+    fn every_built_in_profile_compiles_and_all_is_their_union() {
+        let built_in = |name| Profile::built_in(name).unwrap();
+        for name in ["pii", "secrets", "all"] {
+            CompiledProfile::new(&built_in(name)).unwrap();
+        }
+        let mut union = built_in("pii");
+        union.extend(&built_in("secrets"));
+        assert_eq!(union, built_in("all"));
+        assert_eq!(built_in("all").detectors, DetectorId::ALL.into());
+        assert_eq!(Profile::built_in("everything"), None);
     }
 }

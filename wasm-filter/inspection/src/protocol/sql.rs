@@ -1,0 +1,100 @@
+//! SQL over HTTP: every statement of the text, and every table that it touches.
+//!
+//! A statement gives one command for each table it writes, one `sql:select` for
+//! each table it reads, and one on the service when it names no table; all of them
+//! share the attributes of the statement.
+
+mod carrier;
+mod condition;
+mod effects;
+mod lexical;
+mod names;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use sqlparser::ast::Statement;
+use sqlparser::parser::{Parser, ParserError};
+
+use self::effects::Effects;
+use super::RequestHead;
+use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
+use crate::plan::{Limits, SqlDialect, SqlPlan};
+
+/// How deep the parser may recurse, whatever the limits say. One level of it takes
+/// up to 20 KiB of stack in a debug build, and Wasm has 1 MiB.
+const MAX_PARSER_DEPTH: usize = 40;
+
+/// The commands of one request.
+pub(super) fn commands(
+    plan: &SqlPlan,
+    limits: &Limits,
+    head: &RequestHead<'_>,
+    body: &[u8],
+) -> Result<Vec<Command>, Unparsed> {
+    let text = carrier::text(plan, limits, head, body)?;
+    let statements = parse(plan.dialect, &text, limits)?;
+    if statements.is_empty() {
+        return Err(Unparsed::new(UnparsedCode::SqlMissing, "the SQL text has no statement"));
+    }
+    let mut commands = Vec::new();
+    for statement in &statements {
+        let effects = effects::of(statement, plan.dialect);
+        append(&effects, statements.len(), &mut commands);
+        if commands.len() > limits.commands {
+            return Err(Unparsed::new(
+                UnparsedCode::TooManyCommands,
+                format!("the SQL text makes more than {} commands", limits.commands),
+            ));
+        }
+    }
+    Ok(commands)
+}
+
+fn parse(dialect: SqlDialect, text: &str, limits: &Limits) -> Result<Vec<Statement>, Unparsed> {
+    let tokens = lexical::tokens(dialect, text)?;
+    let rules = lexical::rules(dialect);
+    let mut parser = Parser::new(&*rules)
+        .with_recursion_limit(limits.depth.min(MAX_PARSER_DEPTH))
+        .with_tokens_with_locations(tokens);
+    let statements = parser.parse_statements().map_err(|error| match error {
+        ParserError::RecursionLimitExceeded => {
+            Unparsed::new(UnparsedCode::TooDeep, "the SQL text nests deeper than the limit")
+        }
+        ParserError::TokenizerError(message) | ParserError::ParserError(message) => {
+            lexical::malformed("the SQL text is not of the configured dialect", &message)
+        }
+    })?;
+    // The parser stops before an END that belongs to nothing; some databases take
+    // the word for an alias and go on to the next statement.
+    if parser.peek_token_ref().token == sqlparser::tokenizer::Token::EOF {
+        Ok(statements)
+    } else {
+        Err(lexical::refused("something follows the last statement"))
+    }
+}
+
+fn append(effects: &Effects, statements: usize, commands: &mut Vec<Command>) {
+    let mut attributes = Attributes::new();
+    attributes.insert("has_where".to_owned(), effects.has_where.into());
+    attributes.insert("tables_read".to_owned(), set(&effects.read));
+    let written: BTreeSet<String> =
+        effects.written.iter().map(|(_, table)| table).filter(|t| !t.is_empty()).cloned().collect();
+    attributes.insert("tables_written".to_owned(), set(&written));
+    attributes.insert("functions".to_owned(), set(&effects.functions));
+    attributes.insert("statements".to_owned(), statements.into());
+    let command = |action: Action, table: &str| Command {
+        action,
+        resource: table.to_owned(),
+        attributes: attributes.clone(),
+    };
+    commands.extend(effects.written.iter().map(|(action, table)| command(*action, table)));
+    commands.extend(effects.read.iter().map(|table| command(effects.read_action, table)));
+    if effects.written.is_empty() && effects.read.is_empty() {
+        commands.push(command(effects.read_action, ""));
+    }
+}
+
+fn set(names: &BTreeSet<String>) -> Value {
+    names.iter().map(String::as_str).collect::<Vec<_>>().into()
+}

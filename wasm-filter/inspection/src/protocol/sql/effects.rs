@@ -1,0 +1,473 @@
+//! What one statement does: the tables it writes and by which action, the tables
+//! it reads, the functions it calls.
+//!
+//! The whole tree is walked, so that a DELETE in a CTE or a table in a subquery
+//! counts. In doubt a name is a table, and a write acts on the service.
+
+mod targets;
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Delete, Expr, FromTable, Ident, Insert, Merge, ObjectName, ObjectNamePart, OutputClause, Query,
+    Select, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, Visit as _,
+    Visitor,
+};
+
+use super::{condition, names};
+use crate::facts::Action;
+use crate::plan::SqlDialect;
+
+/// What one statement does.
+#[derive(Debug)]
+pub(super) struct Effects {
+    /// What is written, by which action; the empty name is the service.
+    pub(super) written: Vec<(Action, String)>,
+    /// The tables that are read.
+    pub(super) read: BTreeSet<String>,
+    /// The action of the tables that are read.
+    pub(super) read_action: Action,
+    /// The functions that are called.
+    pub(super) functions: BTreeSet<String>,
+    /// Whether every UPDATE and DELETE in it has a WHERE that limits it or, where
+    /// there is none of them, every SELECT from a table.
+    pub(super) has_where: bool,
+}
+
+/// What `statement` does.
+pub(super) fn of(statement: &Statement, dialect: SqlDialect) -> Effects {
+    let mut walk = Walk::new(dialect);
+    let shown = match statement {
+        Statement::Explain { statement: inner, .. } if targets::only_shows(statement) => inner,
+        _ => statement,
+    };
+    let _ = shown.visit(&mut walk);
+    let effects = walk.finish();
+    if targets::only_shows(statement) { shown_only(effects) } else { effects }
+}
+
+/// A statement that is explained and not executed touches what it names, and
+/// writes nothing.
+fn shown_only(effects: Effects) -> Effects {
+    let mut read = effects.read;
+    read.extend(effects.written.into_iter().map(|(_, table)| table).filter(|t| !t.is_empty()));
+    Effects { written: Vec::new(), read, read_action: action("sql:explain"), ..effects }
+}
+
+/// An action that stands in the vocabulary. A test gives every name that is used
+/// here; were one missing all the same, `sql:other` is the strictest.
+fn action(name: &str) -> Action {
+    Action::named(name).unwrap_or(Action::of(&crate::vocabulary::SQL_OTHER))
+}
+
+struct Walk {
+    dialect: SqlDialect,
+    written: Vec<(Action, String)>,
+    read: BTreeSet<String>,
+    functions: BTreeSet<String>,
+    /// Names that are no reads: the addresses of nodes of the tree that is walked.
+    not_read: HashSet<usize>,
+    /// The queries around the place that is walked.
+    scopes: Vec<Scope>,
+    /// Whether it has an UPDATE or DELETE, and whether one of them is unlimited.
+    limited: Limited,
+    /// The same of SELECT.
+    selects: Limited,
+}
+
+/// Whether statements of a kind were seen, and one of them without a WHERE.
+#[derive(Default)]
+struct Limited {
+    seen: bool,
+    unlimited: bool,
+}
+
+impl Limited {
+    fn see(&mut self, limited: bool) {
+        self.seen = true;
+        self.unlimited |= !limited;
+    }
+}
+
+/// The CTEs of a query: names, the addresses of their bodies, and how many of them
+/// can be seen from where the walk is.
+struct Scope {
+    query: usize,
+    ctes: Vec<(Ident, usize)>,
+    recursive: bool,
+    visible: usize,
+}
+
+impl Walk {
+    fn new(dialect: SqlDialect) -> Self {
+        Self {
+            dialect,
+            written: Vec::new(),
+            read: BTreeSet::new(),
+            functions: BTreeSet::new(),
+            not_read: HashSet::new(),
+            scopes: Vec::new(),
+            limited: Limited::default(),
+            selects: Limited::default(),
+        }
+    }
+
+    fn finish(self) -> Effects {
+        let limits = if self.limited.seen { &self.limited } else { &self.selects };
+        Effects {
+            has_where: limits.seen && !limits.unlimited,
+            written: self.written,
+            read: self.read,
+            read_action: action("sql:select"),
+            functions: self.functions,
+        }
+    }
+
+    fn writes(&mut self, action: Action, table: String) {
+        if !self.written.iter().any(|(other, name)| *other == action && *name == table) {
+            self.written.push((action, table));
+        }
+    }
+
+    /// This mention of a table is what a statement acts on, and no read.
+    fn target(&mut self, name: &ObjectName) {
+        self.not_read.insert(address(name));
+    }
+
+    fn writes_table(&mut self, action: Action, name: &ObjectName) {
+        // Some databases write through a CTE to the tables in it.
+        let table =
+            if self.is_cte(name) { String::new() } else { names::table(name, self.dialect) };
+        self.writes(action, table);
+    }
+
+    fn reads_table(&mut self, name: &ObjectName) {
+        if !self.is_cte(name) {
+            self.read.insert(names::table(name, self.dialect));
+        }
+    }
+
+    fn is_cte(&self, name: &ObjectName) -> bool {
+        match name.0.as_slice() {
+            [ObjectNamePart::Identifier(used)] => self.is_cte_name(used),
+            _ => false,
+        }
+    }
+
+    fn is_cte_name(&self, used: &Ident) -> bool {
+        self.scopes.iter().any(|scope| {
+            scope
+                .ctes
+                .iter()
+                .take(scope.visible)
+                .any(|(defined, _)| names::surely_same(defined, used, self.dialect))
+        })
+    }
+
+    fn calls(&mut self, name: &ObjectName) {
+        self.functions.insert(names::function(name));
+    }
+
+    fn insert(&mut self, insert: &Insert) {
+        let insert_action = action("sql:insert");
+        match &insert.table {
+            TableObject::TableName(name) => {
+                self.target(name);
+                if insert.overwrite {
+                    self.writes_table(action("sql:truncate"), name);
+                }
+                self.writes_table(insert_action, name);
+            }
+            TableObject::TableFunction(function) => {
+                self.calls(&function.name);
+                self.writes(insert_action, String::new());
+            }
+            TableObject::TableQuery(_) => self.writes(insert_action, String::new()),
+        }
+        let clauses = insert.multi_table_when_clauses.iter().flat_map(|when| &when.into_clauses);
+        let clauses = clauses
+            .chain(&insert.multi_table_into_clauses)
+            .chain(insert.multi_table_else_clause.iter().flatten());
+        for clause in clauses {
+            self.writes_table(insert_action, &clause.table_name);
+        }
+        self.output(insert.returning.is_some(), insert.output.as_ref(), &insert_target(insert));
+    }
+
+    fn update(&mut self, update: &Update) {
+        let from = match &update.from {
+            Some(
+                sqlparser::ast::UpdateTableFromKind::BeforeSet(from)
+                | sqlparser::ast::UpdateTableFromKind::AfterSet(from),
+            ) => from.as_slice(),
+            None => &[],
+        };
+        let targets = self.targets(std::slice::from_ref(&update.table), from);
+        self.limited.see(condition::limits(update.selection.as_ref()));
+        self.dml("sql:update", &targets, update.returning.is_some(), update.output.as_ref());
+    }
+
+    fn delete(&mut self, delete: &Delete) {
+        let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+        let using = delete.using.as_deref().unwrap_or_default();
+        let targets = if delete.tables.is_empty() {
+            self.targets(from, using)
+        } else {
+            delete.tables.iter().map(|name| self.unalias(name, from, using)).collect()
+        };
+        for name in &delete.tables {
+            self.target(name);
+        }
+        self.limited.see(condition::limits(delete.selection.as_ref()));
+        self.dml("sql:delete", &targets, delete.returning.is_some(), delete.output.as_ref());
+    }
+
+    fn merge(&mut self, merge: &Merge) {
+        let target = self.factor_target(&merge.table, &[]);
+        self.limited.see(false);
+        self.dml("sql:merge", &[target], false, merge.output.as_ref());
+    }
+
+    fn dml(
+        &mut self,
+        name: &str,
+        targets: &[Option<ObjectName>],
+        returning: bool,
+        output: Option<&OutputClause>,
+    ) {
+        let action = action(name);
+        if targets.is_empty() {
+            self.writes(action, String::new());
+        }
+        for target in targets {
+            match target {
+                Some(target) => self.writes_table(action, target),
+                None => self.writes(action, String::new()),
+            }
+        }
+        let named: Vec<_> = targets.iter().flatten().cloned().collect();
+        self.output(returning, output, &named);
+    }
+
+    /// RETURNING and OUTPUT show the rows, and OUTPUT INTO stores them.
+    fn output(&mut self, returning: bool, output: Option<&OutputClause>, targets: &[ObjectName]) {
+        if returning || output.is_some() {
+            for target in targets {
+                self.reads_table(target);
+            }
+        }
+        if let Some(OutputClause::Output { into_table: Some(into), .. }) = output {
+            for target in &into.targets {
+                self.creates(target);
+            }
+        }
+    }
+
+    /// The target of SELECT INTO.
+    fn creates(&mut self, target: &Expr) {
+        let idents = match target {
+            Expr::Identifier(ident) => vec![ident],
+            Expr::CompoundIdentifier(idents) => idents.iter().collect(),
+            _ => Vec::new(),
+        };
+        self.writes(action("sql:create"), names::of_idents(&idents, self.dialect));
+    }
+
+    /// The tables that an UPDATE or a DELETE of `written` changes: all of a join,
+    /// since which of them is only known to who knows the columns.
+    fn targets(
+        &mut self,
+        written: &[TableWithJoins],
+        others: &[TableWithJoins],
+    ) -> Vec<Option<ObjectName>> {
+        factors(written).map(|factor| self.factor_target(factor, others)).collect()
+    }
+
+    /// The table that a factor names; `None` if it names none.
+    fn factor_target(
+        &mut self,
+        factor: &TableFactor,
+        others: &[TableWithJoins],
+    ) -> Option<ObjectName> {
+        match factor {
+            TableFactor::Table { name, args: None, .. } => {
+                self.target(name);
+                self.unalias(name, &[], others)
+            }
+            _ => None,
+        }
+    }
+
+    /// `DELETE u FROM users u` writes `users`. In PostgreSQL and SQLite a target
+    /// is never an alias.
+    fn unalias(
+        &self,
+        name: &ObjectName,
+        from: &[TableWithJoins],
+        using: &[TableWithJoins],
+    ) -> Option<ObjectName> {
+        if matches!(self.dialect, SqlDialect::Postgresql | SqlDialect::Sqlite) {
+            return Some(name.clone());
+        }
+        let [ObjectNamePart::Identifier(used)] = name.0.as_slice() else {
+            return Some(name.clone());
+        };
+        for factor in factors(from).chain(factors(using)) {
+            let (alias, table) = match factor {
+                TableFactor::Table { name, alias: Some(alias), args: None, .. } => {
+                    (alias, Some(name.clone()))
+                }
+                TableFactor::Derived { alias: Some(alias), .. } => (alias, None),
+                _ => continue,
+            };
+            if alias.name.value.to_lowercase() == used.value.to_lowercase() {
+                return table;
+            }
+        }
+        Some(name.clone())
+    }
+
+    /// `TABLE users`, as a query or as part of one: the tree has it as two
+    /// identifiers that the walk does not call a relation.
+    fn table_commands(&mut self, body: &SetExpr) {
+        match body {
+            SetExpr::Table(table) => {
+                let parts: Vec<_> = table.schema_name.iter().chain(&table.table_name).collect();
+                let cte = matches!(parts.as_slice(), [one] if self.is_cte_name(one));
+                if !cte {
+                    self.read.insert(names::of_idents(&parts, self.dialect));
+                    self.selects.see(false);
+                }
+            }
+            SetExpr::SetOperation { left, right, .. } => {
+                self.table_commands(left);
+                self.table_commands(right);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Visitor for Walk {
+    type Break = std::convert::Infallible;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        let at = address(query);
+        if let Some(scope) = self.scopes.last_mut()
+            && let Some(index) = scope.ctes.iter().position(|(_, body)| *body == at)
+        {
+            // The earlier ones, and itself where the WITH is recursive.
+            scope.visible = index.saturating_add(usize::from(scope.recursive));
+        }
+        let ctes = query.with.as_ref().map_or(&[][..], |with| &with.cte_tables);
+        self.scopes.push(Scope {
+            query: at,
+            ctes: ctes.iter().map(|cte| (cte.alias.name.clone(), address(&*cte.query))).collect(),
+            recursive: query.with.as_ref().is_some_and(|with| with.recursive),
+            visible: ctes.len(),
+        });
+        self.table_commands(&query.body);
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+        let at = address(query);
+        if self.scopes.pop_if(|scope| scope.query == at).is_some()
+            && let Some(scope) = self.scopes.last_mut()
+            && scope.ctes.iter().any(|(_, body)| *body == at)
+        {
+            scope.visible = scope.ctes.len();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+        for target in select.into.iter().flat_map(|into| &into.targets) {
+            self.creates(target);
+        }
+        let from_table = factors(&select.from).any(|factor| match factor {
+            TableFactor::Table { name, args: None, .. } => !self.is_cte(name),
+            _ => false,
+        });
+        if from_table {
+            let limited = condition::limits(select.selection.as_ref())
+                || condition::limits(select.prewhere.as_ref());
+            self.selects.see(limited);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+        match factor {
+            // A function in the place of a table.
+            TableFactor::Table { name, args: Some(_), .. } => {
+                self.target(name);
+                self.calls(name);
+            }
+            TableFactor::Function { name, .. } => self.calls(name),
+            TableFactor::SemanticView { name, .. } => self.reads_table(name),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<Self::Break> {
+        if !self.not_read.contains(&address(name)) {
+            self.reads_table(name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+        if let Expr::Function(function) = expr {
+            self.calls(&function.name);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Self::Break> {
+        match statement {
+            Statement::Query(_) => {}
+            Statement::Insert(insert) => self.insert(insert),
+            Statement::Update(update) => self.update(update),
+            Statement::Delete(delete) => self.delete(delete),
+            Statement::Merge(merge) => self.merge(merge),
+            other => self.other_statement(other),
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn insert_target(insert: &Insert) -> Vec<ObjectName> {
+    match &insert.table {
+        TableObject::TableName(name) => vec![name.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Every factor of a FROM, through joins in parentheses.
+fn factors(from: &[TableWithJoins]) -> impl Iterator<Item = &TableFactor> {
+    let mut open: Vec<&TableWithJoins> = from.iter().rev().collect();
+    let mut found = Vec::new();
+    while let Some(table) = open.pop() {
+        for factor in
+            std::iter::once(&table.relation).chain(table.joins.iter().map(|j| &j.relation))
+        {
+            match factor {
+                TableFactor::NestedJoin { table_with_joins, .. } => open.push(table_with_joins),
+                TableFactor::Pivot { table, .. }
+                | TableFactor::Unpivot { table, .. }
+                | TableFactor::MatchRecognize { table, .. } => found.push(&**table),
+                other => found.push(other),
+            }
+        }
+    }
+    found.into_iter()
+}
+
+/// Where a node of the tree is: the tree neither moves nor changes while it is
+/// walked, so an address names a node.
+fn address<T>(node: &T) -> usize {
+    std::ptr::from_ref(node).addr()
+}

@@ -1,0 +1,199 @@
+//! The SQL text as tokens, and what is refused before it is parsed: text that a
+//! database may cut into tokens in another way, and text whose syntax tree would
+//! be deeper than the stack.
+
+use sqlparser::dialect::{
+    BigQueryDialect, ClickHouseDialect, Dialect, GenericDialect, MySqlDialect, PostgreSqlDialect,
+    SQLiteDialect, SnowflakeDialect,
+};
+use sqlparser::keywords::Keyword;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
+
+use crate::facts::{Unparsed, UnparsedCode};
+use crate::plan::SqlDialect;
+
+/// The most operators and keywords in a row: `a AND b AND c …` makes a tree as deep
+/// as it is long, without any recursion that the parser would count.
+const MAX_CHAIN: usize = 400;
+
+/// The parser's rules of a dialect.
+pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
+    match dialect {
+        SqlDialect::Generic => Box::new(GenericDialect {}),
+        SqlDialect::Postgresql => Box::new(PostgreSqlDialect {}),
+        SqlDialect::Mysql => Box::new(MySqlDialect {}),
+        SqlDialect::Sqlite => Box::new(SQLiteDialect {}),
+        SqlDialect::Clickhouse => Box::new(ClickHouseDialect {}),
+        SqlDialect::Snowflake => Box::new(SnowflakeDialect),
+        SqlDialect::Bigquery => Box::new(BigQueryDialect {}),
+    }
+}
+
+/// The tokens of `text`.
+pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpan>, Unparsed> {
+    check_text(dialect, text)?;
+    let rules = rules(dialect);
+    let tokens = Tokenizer::new(&*rules, text).tokenize_with_location().map_err(|error| {
+        let at = format!("at Line: {}, Column: {}", error.location.line, error.location.column);
+        malformed("the SQL text has an unfinished or unknown token", &at)
+    })?;
+    let mut depth = Depth::new();
+    for token in &tokens {
+        check_token(dialect, &token.token)?;
+        depth.take(&token.token)?;
+    }
+    Ok(tokens)
+}
+
+/// The text is refused though it may parse.
+pub(super) fn refused(why: &str) -> Unparsed {
+    Unparsed::new(UnparsedCode::SqlMalformed, why)
+}
+
+/// The text does not parse. Of the parser's message only the position is used: the
+/// rest quotes the text.
+pub(super) fn malformed(what: &str, message: &str) -> Unparsed {
+    let position = message.rsplit_once("Line: ").and_then(|(_, position)| {
+        let (line, column) = position.split_once(", Column: ")?;
+        Some((line.parse::<u64>().ok()?, column.trim_end_matches('.').parse::<u64>().ok()?))
+    });
+    Unparsed::new(
+        UnparsedCode::SqlMalformed,
+        match position {
+            Some((line, column)) if line > 0 => format!("{what}, at line {line} column {column}"),
+            _ => what.to_owned(),
+        },
+    )
+}
+
+fn check_text(dialect: SqlDialect, text: &str) -> Result<(), Unparsed> {
+    if text.contains('\0') {
+        return Err(refused("the SQL text has a NUL, where some databases stop to read"));
+    }
+    if text.split('\r').skip(1).any(|rest| !rest.starts_with('\n')) {
+        return Err(refused("the SQL text has a carriage return alone, which may end a comment"));
+    }
+    let executable = text.contains("/*!") || text.contains("/*M!");
+    if executable && matches!(dialect, SqlDialect::Mysql | SqlDialect::Generic) {
+        return Err(refused("the SQL text has a comment that MySQL executes"));
+    }
+    if dialect == SqlDialect::Generic && ["\\'", "\\\"", "\\`"].iter().any(|s| text.contains(s)) {
+        return Err(refused(
+            "the SQL text has a backslash before a quote, which dialects read differently",
+        ));
+    }
+    Ok(())
+}
+
+fn check_token(dialect: SqlDialect, token: &Token) -> Result<(), Unparsed> {
+    match token {
+        Token::Whitespace(Whitespace::MultiLineComment(comment)) if comment.contains("/*") => {
+            Err(refused("the SQL text has a comment in a comment"))
+        }
+        // MySQL takes `--1` for two signs.
+        Token::Whitespace(Whitespace::SingleLineComment { comment, prefix })
+            if dialect == SqlDialect::Generic
+                && prefix == "--"
+                && !(comment.is_empty() || comment.starts_with(char::is_whitespace)) =>
+        {
+            Err(refused("the SQL text has `--` without a space after it"))
+        }
+        Token::DollarQuotedString(_)
+            if !matches!(
+                dialect,
+                SqlDialect::Postgresql | SqlDialect::Snowflake | SqlDialect::Clickhouse
+            ) =>
+        {
+            Err(refused("the SQL text has a dollar-quoted string, which the dialect has not"))
+        }
+        Token::CopyData { .. } => {
+            Err(refused("the SQL text has inline data, which may be statements"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An upper bound of the tree's depth, from the tokens alone: the operators and
+/// keywords on the way from the statement's start to here, without those of lists'
+/// earlier items and of brackets that were closed.
+struct Depth {
+    levels: Vec<Level>,
+    total: usize,
+}
+
+#[derive(Default)]
+struct Level {
+    /// Since the last comma.
+    chain: usize,
+    /// Set operators, which chain queries across the commas in them.
+    spine: usize,
+}
+
+impl Depth {
+    fn new() -> Self {
+        Self { levels: vec![Level::default()], total: 0 }
+    }
+
+    fn take(&mut self, token: &Token) -> Result<(), Unparsed> {
+        match token {
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                self.count(|level| &mut level.chain);
+                self.levels.push(Level::default());
+            }
+            Token::RParen | Token::RBracket | Token::RBrace if self.levels.len() > 1 => {
+                if let Some(level) = self.levels.pop() {
+                    self.forget(level.chain);
+                    self.forget(level.spine);
+                }
+            }
+            Token::Comma => self.end_item(),
+            Token::SemiColon => {
+                self.end_item();
+                let spine =
+                    self.levels.last_mut().map_or(0, |level| std::mem::take(&mut level.spine));
+                self.forget(spine);
+            }
+            Token::Word(word)
+                if matches!(
+                    word.keyword,
+                    Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS
+                ) =>
+            {
+                self.count(|level| &mut level.spine);
+            }
+            Token::Word(word) if word.keyword == Keyword::NoKeyword => {}
+            Token::Whitespace(_)
+            | Token::Period
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+            | Token::DoubleQuotedString(_)
+            | Token::Placeholder(_)
+            | Token::EOF => {}
+            _ => self.count(|level| &mut level.chain),
+        }
+        if self.total > MAX_CHAIN {
+            return Err(Unparsed::new(
+                UnparsedCode::TooDeep,
+                format!("the SQL text has more than {MAX_CHAIN} operators and keywords in a row"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, counter: fn(&mut Level) -> &mut usize) {
+        if let Some(level) = self.levels.last_mut() {
+            let counter = counter(level);
+            *counter = counter.saturating_add(1);
+            self.total = self.total.saturating_add(1);
+        }
+    }
+
+    fn end_item(&mut self) {
+        let chain = self.levels.last_mut().map_or(0, |level| std::mem::take(&mut level.chain));
+        self.forget(chain);
+    }
+
+    fn forget(&mut self, counted: usize) {
+        self.total = self.total.saturating_sub(counted);
+    }
+}

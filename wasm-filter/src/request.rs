@@ -1,0 +1,282 @@
+//! The request side: hold what is inspected, read it, and state its facts under a
+//! seal in a header that only the server will open.
+
+use chaperone_inspection::digest::Digest;
+use chaperone_inspection::facts::{Facts, Protocol, Unparsed, UnparsedCode};
+use chaperone_inspection::plan::ProtocolPlan;
+use chaperone_inspection::protocol::RequestHead;
+use chaperone_inspection::seal::{self, Binding, FACTS_HEADER, SealedFacts};
+
+use crate::Filter;
+use crate::host::{Body, Counter, Flow, Headers, Host, Map};
+use crate::reply::Reply;
+
+/// The headers that are ours: a client or an upstream has no say in them.
+const OUR_HEADERS: &str = "x-chaperone-";
+
+/// The request side of one exchange.
+#[derive(Debug, Default)]
+pub struct RequestSide {
+    caller: Caller,
+    stage: Stage,
+}
+
+/// What of the request matters to the answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caller {
+    /// It speaks gRPC.
+    pub grpc: bool,
+    /// The filter itself answered it.
+    pub answered: bool,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// No headers yet: Envoy refused the request before it came here.
+    #[default]
+    Before,
+    /// Held until its body is complete. `body` once a part of it has come.
+    Held { head: Head, body: usize },
+    /// On its way, with or without facts.
+    Passed,
+}
+
+impl RequestSide {
+    /// What of the request matters to the answer.
+    pub const fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// Whether the request went on to be decided upon.
+    pub const fn awaits_decision(&self) -> bool {
+        matches!(self.stage, Stage::Passed) && !self.caller.answered
+    }
+
+    /// Takes the headers: removes what is ours, and holds them on an inspected route.
+    pub fn headers(&mut self, host: &impl Host, filter: &Filter, end_of_stream: bool) -> Flow {
+        let headers = host.headers(Map::RequestHeaders);
+        remove_ours(host, Map::RequestHeaders, &headers);
+        let head = match Head::read(&headers) {
+            Ok(head) => head,
+            Err(detail) => return self.answer(host, &Reply::malformed(detail)),
+        };
+        self.caller.grpc = head.is_grpc();
+        self.stage = Stage::Passed;
+        let route = match filter.inspector().route(&head.authority, &head.path) {
+            None => return Flow::Continue,
+            Some(Ok(route)) if matches!(route.inspect, ProtocolPlan::Http) => {
+                return Flow::Continue;
+            }
+            Some(Ok(route)) => route,
+            Some(Err(unparsed)) => {
+                return self.unparsed(host, filter, &head, Protocol::Http, unparsed);
+            }
+        };
+        let protocol = route.inspect.protocol();
+        if let Some(unparsed) = unreadable(&headers, &head, filter) {
+            return self.unparsed(host, filter, &head, protocol, unparsed);
+        }
+        if end_of_stream {
+            return self.inspect(host, filter, &head, &[]);
+        }
+        self.stage = Stage::Held { head, body: 0 };
+        Flow::Hold
+    }
+
+    /// Takes note that `size` bytes of the body are there, and reads them when they
+    /// are all.
+    pub fn body(
+        &mut self,
+        host: &impl Host,
+        filter: &Filter,
+        size: usize,
+        end_of_stream: bool,
+    ) -> Flow {
+        let Stage::Held { body, .. } = &mut self.stage else {
+            return self.passing();
+        };
+        *body = size;
+        if end_of_stream || size > filter.inspector().plan().limits.body_bytes {
+            self.complete(host, filter)
+        } else {
+            Flow::Hold
+        }
+    }
+
+    /// Takes the trailers, which end the body.
+    pub fn trailers(&mut self, host: &impl Host, filter: &Filter) -> Flow {
+        remove_ours(host, Map::RequestTrailers, &host.headers(Map::RequestTrailers));
+        if matches!(self.stage, Stage::Held { .. }) {
+            self.complete(host, filter)
+        } else {
+            self.passing()
+        }
+    }
+
+    /// What was answered here must not go on.
+    const fn passing(&self) -> Flow {
+        if self.caller.answered { Flow::Hold } else { Flow::Continue }
+    }
+
+    fn complete(&mut self, host: &impl Host, filter: &Filter) -> Flow {
+        let Stage::Held { head, body: size } = std::mem::replace(&mut self.stage, Stage::Passed)
+        else {
+            return self.passing();
+        };
+        if size > filter.inspector().plan().limits.body_bytes {
+            let protocol = protocol_of(filter, &head);
+            return self.unparsed(host, filter, &head, protocol, too_large(filter));
+        }
+        // A buffer exists only once a part of the body has come.
+        let body = if size == 0 { Vec::new() } else { host.body(Body::Request, size) };
+        if body.len() != size {
+            return self.answer(host, &Reply::unavailable("The request's body could not be read."));
+        }
+        self.inspect(host, filter, &head, &body)
+    }
+
+    fn inspect(&mut self, host: &impl Host, filter: &Filter, head: &Head, body: &[u8]) -> Flow {
+        let facts = match filter.inspector().route(&head.authority, &head.path) {
+            Some(Ok(route)) => filter.inspector().inspect(route, &head.request_head(), body),
+            Some(Err(unparsed)) => Facts::unparsed(Protocol::Http, unparsed),
+            None => return Flow::Continue,
+        };
+        self.state(host, filter, head, facts, Digest::of(body))
+    }
+
+    /// Facts about a body that was not read: its digest is that of nothing, because
+    /// nothing of it may go upstream.
+    fn unparsed(
+        &mut self,
+        host: &impl Host,
+        filter: &Filter,
+        head: &Head,
+        protocol: Protocol,
+        unparsed: Unparsed,
+    ) -> Flow {
+        self.state(host, filter, head, Facts::unparsed(protocol, unparsed), Digest::of(&[]))
+    }
+
+    fn state(
+        &mut self,
+        host: &impl Host,
+        filter: &Filter,
+        head: &Head,
+        facts: Facts,
+        body_sha256: Digest,
+    ) -> Flow {
+        host.count(Counter::RequestsInspected, 1);
+        let protocol = facts.protocol;
+        let seal = |facts: Facts| {
+            if facts.unparsed.is_some() {
+                host.count(Counter::RequestsUnparsed, 1);
+            }
+            let sealed = SealedFacts {
+                facts,
+                body_sha256,
+                plan: filter.plan(),
+                sealed_at_ms: host.now_ms(),
+            };
+            seal::seal(filter.key(), &head.binding(), &sealed)
+        };
+        let too_large = || {
+            let detail = "the commands do not fit the facts header";
+            Facts::unparsed(protocol, Unparsed::new(UnparsedCode::FactsTooLarge, detail))
+        };
+        match seal(facts).or_else(|_| seal(too_large())) {
+            Ok(header) => {
+                host.set_header(Map::RequestHeaders, FACTS_HEADER, &header);
+                Flow::Continue
+            }
+            Err(_) => self.answer(host, &Reply::unavailable("The facts could not be sealed.")),
+        }
+    }
+
+    fn answer(&mut self, host: &impl Host, reply: &Reply) -> Flow {
+        self.caller.answered = true;
+        host.reply(reply, self.caller.grpc);
+        Flow::Hold
+    }
+}
+
+/// Removes every header or trailer that is ours and that somebody else set.
+pub(crate) fn remove_ours(host: &impl Host, map: Map, headers: &Headers) {
+    for name in headers.names_starting(OUR_HEADERS) {
+        host.remove_header(map, name);
+    }
+}
+
+/// Why the body is not even waited for.
+fn unreadable(headers: &Headers, head: &Head, filter: &Filter) -> Option<Unparsed> {
+    if head.method == "CONNECT" || headers.value("upgrade").is_some() {
+        let detail = "the request asks for a tunnel, whose contents are not inspected";
+        return Some(Unparsed::new(UnparsedCode::MethodUnexpected, detail));
+    }
+    let declared = headers.value("content-length")?.parse::<usize>().ok()?;
+    (declared > filter.inspector().plan().limits.body_bytes).then(|| too_large(filter))
+}
+
+fn too_large(filter: &Filter) -> Unparsed {
+    let limit = filter.inspector().plan().limits.body_bytes;
+    Unparsed::new(
+        UnparsedCode::BodyTooLarge,
+        format!("the body is larger than the limit of {limit} bytes"),
+    )
+}
+
+fn protocol_of(filter: &Filter, head: &Head) -> Protocol {
+    match filter.inspector().route(&head.authority, &head.path) {
+        Some(Ok(route)) => route.inspect.protocol(),
+        _ => Protocol::Http,
+    }
+}
+
+/// What is kept of the headers while the body comes.
+#[derive(Debug)]
+struct Head {
+    method: String,
+    authority: String,
+    path: String,
+    request_id: String,
+    content_type: Option<String>,
+    content_encoding: Option<String>,
+}
+
+impl Head {
+    /// Envoy hands what is not UTF-8 to the server and to the upstream in different
+    /// forms, so the request is refused where they would differ.
+    fn read(headers: &Headers) -> Result<Self, &'static str> {
+        let exact = |name| headers.exact(name);
+        Ok(Self {
+            method: exact(":method").ok_or("The method is missing or is not text.")?,
+            authority: exact(":authority").ok_or("The host is missing or is not text.")?,
+            path: exact(":path").ok_or("The path is missing or is not text.")?,
+            request_id: headers.value("x-request-id").unwrap_or_default(),
+            content_type: headers.value("content-type"),
+            content_encoding: headers.value("content-encoding"),
+        })
+    }
+
+    fn is_grpc(&self) -> bool {
+        self.content_type.as_deref().is_some_and(|value| value.starts_with("application/grpc"))
+    }
+
+    fn request_head(&self) -> RequestHead<'_> {
+        RequestHead {
+            method: &self.method,
+            authority: &self.authority,
+            path: &self.path,
+            content_type: self.content_type.as_deref(),
+            content_encoding: self.content_encoding.as_deref(),
+        }
+    }
+
+    fn binding(&self) -> Binding<'_> {
+        Binding {
+            method: &self.method,
+            authority: &self.authority,
+            path: &self.path,
+            request_id: &self.request_id,
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! The response side: mask what the decision orders, chunk by chunk, and withhold
+//! what it does not allow or what cannot be masked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chaperone_inspection::Masker;
+use chaperone_inspection::mask::CompiledProfile;
+use chaperone_inspection::obligations::{
+    METADATA_KEY, METADATA_NAMESPACE, MaskOrder, Obligations, OnUnmaskable,
+};
+use sha2::{Digest as _, Sha256};
+
+use crate::Filter;
+use crate::host::{Body, Counter, Flow, Headers, Host, Level, Map};
+use crate::reply::{DECISION_HEADER, Reply};
+use crate::request::{Caller, remove_ours};
+
+/// Envoy's response code details, as far as they matter here.
+mod details {
+    pub(super) const UPSTREAM: &str = "via_upstream";
+    pub(super) const CHECK_FAILED: &str = "ext_authz_error";
+}
+
+/// Headers that tell of the body as the upstream sent it and that masking makes
+/// untrue (RFC 9110 sections 8.6, 8.8.3 and 14.3, RFC 9530).
+const STALE_HEADERS: [&str; 7] = [
+    "content-length",
+    "etag",
+    "accept-ranges",
+    "content-digest",
+    "repr-digest",
+    "digest",
+    "content-md5",
+];
+
+/// A body that is not masked is hashed up to this size. Hashing costs about as much
+/// as everything else that the filter does to a byte, and long bodies are downloads.
+const UNMASKED_HASH_BYTES: usize = 256 * 1024;
+
+/// The response side of one exchange.
+#[derive(Debug, Default)]
+pub struct ResponseSide {
+    decision: Option<String>,
+    code_details: String,
+    stage: Stage,
+    digest: BodyDigest,
+    masked: BTreeMap<String, u64>,
+    withheld: String,
+}
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// The body passes as it is.
+    #[default]
+    Passing,
+    Masking(Box<Masking>),
+    /// Nothing more leaves.
+    Withheld,
+}
+
+#[derive(Debug)]
+struct Masking {
+    masker: Masker,
+    on_unmaskable: OnUnmaskable,
+    /// The caller gets the headers without waiting for the body.
+    begun: bool,
+    /// A chunk went into the masker.
+    touched: bool,
+}
+
+impl ResponseSide {
+    /// The decision that the exchange goes by; `None` when none was made.
+    pub fn decision(&self, host: &impl Host) -> Option<String> {
+        // A caller that left before the answer has a decision nevertheless.
+        self.decision.clone().or_else(|| obligations(host).map(|ordered| ordered.decision))
+    }
+
+    /// Envoy's response code details when the answer came.
+    pub fn code_details(&self) -> &str {
+        &self.code_details
+    }
+
+    /// How often each rule masked something.
+    pub fn masked(&self) -> &BTreeMap<String, u64> {
+        match &self.stage {
+            Stage::Masking(masking) => masking.masker.counts(),
+            Stage::Passing | Stage::Withheld => &self.masked,
+        }
+    }
+
+    /// Why the answer was withheld; empty when it was not.
+    pub fn withheld(&self) -> &str {
+        &self.withheld
+    }
+
+    /// SHA-256 of the body as the caller got it; `None` when that is not known.
+    pub fn body_sha256(&self) -> Option<[u8; 32]> {
+        self.digest.value()
+    }
+
+    /// Takes the headers.
+    pub fn headers(
+        &mut self,
+        host: &impl Host,
+        filter: &Filter,
+        caller: Caller,
+        end_of_stream: bool,
+    ) -> Flow {
+        let headers = host.headers(Map::ResponseHeaders);
+        remove_ours(host, Map::ResponseHeaders, &headers);
+        self.code_details = host.text(&["response", "code_details"]);
+        let Some(Obligations { decision, mask }) = obligations(host) else {
+            return self.undecided(host, caller);
+        };
+        host.set_header(Map::ResponseHeaders, DECISION_HEADER, &decision);
+        self.decision = Some(decision);
+        match mask {
+            Some(order) => self.mask(host, filter, caller, &headers, &order, end_of_stream),
+            None => Flow::Continue,
+        }
+    }
+
+    /// Takes a chunk of the body, `size` bytes long.
+    pub fn body(
+        &mut self,
+        host: &impl Host,
+        caller: Caller,
+        size: usize,
+        end_of_stream: bool,
+    ) -> Flow {
+        match &mut self.stage {
+            Stage::Passing => {
+                if self.digest.wants(size) {
+                    self.digest.update(&host.body(Body::Response, size));
+                }
+                Flow::Continue
+            }
+            Stage::Masking(masking) => {
+                let chunk = if size == 0 { Vec::new() } else { host.body(Body::Response, size) };
+                if chunk.len() != size {
+                    let reason = "the proxy did not give the body".to_owned();
+                    return self.cut(host, caller, reason);
+                }
+                let whole = !masking.touched;
+                match masking.step(&chunk, end_of_stream) {
+                    Ok(out) => self.release(host, &chunk, &out),
+                    Err(reason) => self.unmaskable(host, caller, reason, &chunk, whole),
+                }
+            }
+            Stage::Withheld => {
+                host.replace_body(Body::Response, &[]);
+                Flow::Hold
+            }
+        }
+    }
+
+    /// Takes the trailers, which end the body.
+    pub fn trailers(&mut self, host: &impl Host, caller: Caller) -> Flow {
+        remove_ours(host, Map::ResponseTrailers, &host.headers(Map::ResponseTrailers));
+        match &mut self.stage {
+            Stage::Passing => Flow::Continue,
+            Stage::Masking(masking) => match masking.step(&[], true) {
+                Ok(out) if out.is_empty() => Flow::Continue,
+                // Envoy takes no more of a body once it shows the trailers.
+                Ok(_) => self.withhold(host, caller, "trailers after an open value".to_owned()),
+                Err(reason) => self.withhold(host, caller, reason),
+            },
+            Stage::Withheld => Flow::Hold,
+        }
+    }
+
+    /// An answer without a decision. Envoy's own answers pass: a caller must learn
+    /// that its request was too large, or that there is no such host.
+    fn undecided(&mut self, host: &impl Host, caller: Caller) -> Flow {
+        if caller.answered {
+            return Flow::Continue;
+        }
+        match self.code_details.as_str() {
+            details::UPSTREAM | "" => {
+                host.count(Counter::ResponsesWithheld, 1);
+                self.replace(host, caller, &Reply::undecided())
+            }
+            // Envoy itself answers gRPC callers with status 14.
+            details::CHECK_FAILED if !caller.grpc => {
+                let detail = "No decision could be made; the request was not forwarded.";
+                self.replace(host, caller, &Reply::unavailable(detail))
+            }
+            _ => Flow::Continue,
+        }
+    }
+
+    fn mask(
+        &mut self,
+        host: &impl Host,
+        filter: &Filter,
+        caller: Caller,
+        headers: &Headers,
+        order: &MaskOrder,
+        end_of_stream: bool,
+    ) -> Flow {
+        host.count(Counter::ResponsesMasked, 1);
+        // A profile that does not compile says nothing about the answer: whatever the
+        // order says of unmaskable ones, this one is withheld.
+        let profile = match filter.profiles().borrow_mut().compiled(order) {
+            Ok(profile) => profile,
+            Err(error) => return self.withhold(host, caller, error.to_string()),
+        };
+        if end_of_stream {
+            remove_stale(host);
+            return Flow::Continue;
+        }
+        match masker(profile, headers) {
+            Ok(masker) => {
+                remove_stale(host);
+                self.digest = BodyDigest::unbounded();
+                let begun = is_event_stream(headers);
+                let on_unmaskable = order.on_unmaskable;
+                let masking = Masking { masker, on_unmaskable, begun, touched: false };
+                self.stage = Stage::Masking(Box::new(masking));
+                // Events come when they come, so their headers cannot wait for the
+                // first. All others wait: a first chunk that cannot be masked is then
+                // a 502 and not a broken answer.
+                if begun { Flow::Continue } else { Flow::Hold }
+            }
+            Err(reason) if order.on_unmaskable == OnUnmaskable::Pass => {
+                self.pass(host, &reason);
+                Flow::Continue
+            }
+            Err(reason) => self.withhold(host, caller, reason),
+        }
+    }
+
+    fn release(&mut self, host: &impl Host, chunk: &[u8], out: &[u8]) -> Flow {
+        if let Stage::Masking(masking) = &mut self.stage {
+            masking.begun = true;
+        }
+        if out != chunk {
+            host.replace_body(Body::Response, out);
+        }
+        self.digest.update(out);
+        Flow::Continue
+    }
+
+    /// What cannot be masked passes only where the service says so, and only whole:
+    /// once the masker has held something back, the rest alone would be another body.
+    fn unmaskable(
+        &mut self,
+        host: &impl Host,
+        caller: Caller,
+        reason: String,
+        chunk: &[u8],
+        whole: bool,
+    ) -> Flow {
+        let may_pass = matches!(&self.stage,
+            Stage::Masking(masking) if masking.on_unmaskable == OnUnmaskable::Pass);
+        if whole && may_pass {
+            self.pass(host, &reason);
+            self.digest.update(chunk);
+            return Flow::Continue;
+        }
+        self.cut(host, caller, reason)
+    }
+
+    fn pass(&mut self, host: &impl Host, reason: &str) {
+        let decision = self.decision.as_deref().unwrap_or_default();
+        host.log(Level::Warn, &format!("{decision}: not masked, as configured: {reason}"));
+        self.stage = Stage::Passing;
+    }
+
+    /// Withholds a chunk of the body and all that follows.
+    fn cut(&mut self, host: &impl Host, caller: Caller, reason: String) -> Flow {
+        host.replace_body(Body::Response, &[]);
+        self.withhold(host, caller, reason)
+    }
+
+    /// Withholds the answer: whole as long as the caller has nothing of it, else from
+    /// here on, by a reset, so that the caller cannot take what it has for all.
+    fn withhold(&mut self, host: &impl Host, caller: Caller, reason: String) -> Flow {
+        host.count(Counter::ResponsesWithheld, 1);
+        self.masked = self.masked().clone();
+        self.withheld = reason;
+        if matches!(&self.stage, Stage::Masking(masking) if masking.begun) {
+            host.reset();
+            self.stage = Stage::Withheld;
+            return Flow::Hold;
+        }
+        let reply = Reply::withheld(self.decision.clone(), &self.withheld);
+        self.replace(host, caller, &reply)
+    }
+
+    fn replace(&mut self, host: &impl Host, caller: Caller, reply: &Reply) -> Flow {
+        host.reply(reply, caller.grpc);
+        self.digest = BodyDigest::unknown();
+        self.stage = Stage::Withheld;
+        Flow::Hold
+    }
+}
+
+impl Masking {
+    /// What of the body may leave once `chunk` is in.
+    fn step(&mut self, chunk: &[u8], end_of_stream: bool) -> Result<Vec<u8>, String> {
+        let mut out = Vec::with_capacity(chunk.len());
+        self.touched = true;
+        self.masker.push(chunk, &mut out).map_err(|error| error.to_string())?;
+        if end_of_stream {
+            self.masker.finish(&mut out).map_err(|error| error.to_string())?;
+        }
+        Ok(out)
+    }
+}
+
+/// SHA-256 of a body as it leaves.
+#[derive(Debug)]
+struct BodyDigest {
+    hasher: Option<Sha256>,
+    budget: usize,
+}
+
+impl Default for BodyDigest {
+    fn default() -> Self {
+        Self { hasher: Some(Sha256::new()), budget: UNMASKED_HASH_BYTES }
+    }
+}
+
+impl BodyDigest {
+    fn unbounded() -> Self {
+        Self { budget: usize::MAX, ..Self::default() }
+    }
+
+    const fn unknown() -> Self {
+        Self { hasher: None, budget: 0 }
+    }
+
+    /// Whether `size` more bytes are to be hashed.
+    fn wants(&mut self, size: usize) -> bool {
+        match self.budget.checked_sub(size) {
+            Some(rest) => self.budget = rest,
+            None => self.hasher = None,
+        }
+        size > 0 && self.hasher.is_some()
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+        }
+    }
+
+    fn value(&self) -> Option<[u8; 32]> {
+        self.hasher.clone().map(|hasher| hasher.finalize().into())
+    }
+}
+
+fn masker(profile: Arc<CompiledProfile>, headers: &Headers) -> Result<Masker, String> {
+    match headers.value(":status").as_deref() {
+        Some("101") => return Err("what goes through a tunnel is not read".to_owned()),
+        Some("206") => return Err("it is a part of a document".to_owned()),
+        _ if headers.value("content-range").is_some() => {
+            return Err("it is a part of a document".to_owned());
+        }
+        _ => {}
+    }
+    let content_type = headers.value("content-type");
+    let content_encoding = headers.value("content-encoding");
+    Masker::new(profile, content_type.as_deref(), content_encoding.as_deref())
+        .map_err(|error| error.to_string())
+}
+
+fn is_event_stream(headers: &Headers) -> bool {
+    headers
+        .value("content-type")
+        .is_some_and(|value| value.to_ascii_lowercase().starts_with("text/event-stream"))
+}
+
+fn remove_stale(host: &impl Host) {
+    for name in STALE_HEADERS {
+        host.remove_header(Map::ResponseHeaders, name);
+    }
+}
+
+/// What the server ordered; `None` when it ordered nothing or cannot be understood.
+fn obligations(host: &impl Host) -> Option<Obligations> {
+    let text = host.property(&["metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_KEY])?;
+    let ordered = serde_json::from_slice::<Obligations>(&text).ok();
+    let ordered = ordered.filter(|ordered| ordered.decision.bytes().all(|b| b.is_ascii_graphic()));
+    if ordered.is_none() {
+        host.log(Level::Error, "a decision cannot be read: are filter and server of one version?");
+    }
+    ordered
+}
