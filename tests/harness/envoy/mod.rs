@@ -21,8 +21,10 @@ const START: Duration = Duration::from_mins(1);
 pub struct EnvoySettings {
     /// The binary.
     pub binary: PathBuf,
-    /// The bootstrap; its ending says whether it is YAML or JSON.
+    /// The bootstrap.
     pub bootstrap: PathBuf,
+    /// More of a bootstrap, which is merged into it.
+    pub overlay: Option<String>,
     /// Where it logs.
     pub log: PathBuf,
     /// The port of its listener.
@@ -96,6 +98,7 @@ async fn run(settings: &EnvoySettings, leash: &Leash) -> Result<Process> {
     command
         .arg("--config-path")
         .arg(&settings.bootstrap)
+        .args(settings.overlay.iter().flat_map(|overlay| ["--config-yaml", overlay]))
         .args(["--concurrency", &settings.concurrency.to_string()])
         // Without hot restart there is no shared memory for several to fight over.
         .arg("--disable-hot-restart")
@@ -140,6 +143,7 @@ mod tests {
         let settings = EnvoySettings {
             binary: obtain(Progress::Quiet).unwrap(),
             bootstrap: workdir.write("envoy.yaml", bootstrap).unwrap(),
+            overlay: None,
             log: workdir.path().join("envoy.log"),
             port,
             admin_port,
@@ -160,6 +164,7 @@ mod tests {
         let settings = EnvoySettings {
             binary: obtain(Progress::Quiet).unwrap(),
             bootstrap: workdir.write("envoy.yaml", "no_such_field: 1").unwrap(),
+            overlay: None,
             log: workdir.path().join("envoy.log"),
             port: 1,
             admin_port: 1,
