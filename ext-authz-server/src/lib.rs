@@ -3,11 +3,23 @@
 //!
 //! The rooms: [`identity`] turns a token into a chain, [`policy`] turns a chain
 //! and commands into a decision, [`approval`] keeps what waits for a human,
-//! [`audit`] keeps what was decided, [`store`] keeps both on disk.
+//! [`audit`] keeps what was decided, [`store`] keeps both on disk. [`decide`] puts
+//! them in order; [`envoy`], [`http`] and [`cli`] are the doors.
 
 pub mod approval;
 pub mod audit;
+pub mod cli;
+pub mod config;
+pub mod decide;
+pub mod envoy;
+pub mod health;
+pub mod http;
 pub mod identity;
+mod ledger;
 pub mod policy;
+mod redact;
+pub mod server;
+pub mod service;
 pub mod store;
 pub mod time;
+pub mod verdict;

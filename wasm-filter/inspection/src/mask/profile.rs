@@ -21,6 +21,9 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// The names of the built-in profiles.
+    pub const BUILT_IN: [&str; 3] = ["pii", "secrets", "all"];
+
     /// The built-in profile of that name: `pii` (personal data), `secrets`
     /// (credentials), or `all` (both).
     pub fn built_in(name: &str) -> Option<Self> {

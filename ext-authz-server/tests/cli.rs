@@ -1,0 +1,320 @@
+//! The command line as people and scripts drive it: exit codes, standard output,
+//! standard error.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}\n{}", self.stdout, self.stderr))
+    }
+}
+
+fn chaperone(arguments: &[&str], input: &str) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_chaperone"))
+        .args(arguments)
+        .env_remove("CHAPERONE_CONFIG")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    // A command that does not read its input closes it early.
+    let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    let output = child.wait_with_output().expect("the binary ends");
+    Ran {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+        stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+    }
+}
+
+/// A folder with a whole configuration; removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let root = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = std::fs::remove_dir_all(&root);
+        std::fs::create_dir_all(root.join("policies")).expect("a folder");
+        let folder = Self(root);
+        folder.write("facts.key", &"QUJD".repeat(12));
+        folder.write("policies/a.cedar", POLICIES);
+        folder.write("chaperone.yaml", CONFIG);
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.0.join(name), text).expect("a file");
+    }
+
+    fn config(&self) -> String {
+        self.0.join("chaperone.yaml").display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const CONFIG: &str = r#"
+listen: { grpc: 127.0.0.1:0, http: 127.0.0.1:0 }
+storage: { sqlite: { path: chaperone.db } }
+keys: { facts: [{ id: k1, file: facts.key }] }
+issuers:
+  github:
+    issuer: https://issuer.example/github
+    audiences: [customers]
+    keys: { jwks: { keys: [{ kty: OKP, crv: Ed25519, kid: k, alg: EdDSA, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo }] } }
+groups:
+  ci-jobs: ["github/repo:acme/*"]
+services:
+  customers:
+    hosts: [customers.example]
+    routes:
+      - path: /sql
+        inspect: { sql: { dialect: sqlite, statement: body } }
+masking:
+  profiles:
+    notes: { fields: ["$..notes"] }
+policies: { paths: [policies] }
+"#;
+
+const POLICIES: &str = r#"
+@id("ci-reads")
+@mask("notes")
+permit (principal in Group::"ci-jobs", action in Action::"read", resource in Service::"customers");
+
+@id("ci-writes")
+@requires_approval("sre")
+permit (principal in Group::"ci-jobs", action in Action::"sql:write", resource in Service::"customers");
+
+@id("never-drop")
+forbid (principal, action in Action::"sql:destructive", resource);
+"#;
+
+#[test]
+fn inspect_prints_facts_and_tells_by_its_exit_code_whether_the_body_was_read() {
+    let ran = chaperone(&["inspect", "--protocol", "sql"], "DELETE FROM users");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let facts = ran.json();
+    assert_eq!(facts["protocol"], "sql");
+    assert_eq!(facts["unparsed"], Value::Null);
+    assert_eq!(facts["commands"][0]["action"], "sql:delete");
+    assert_eq!(facts["commands"][0]["resource"], "users");
+    assert_eq!(facts["commands"][0]["attributes"]["has_where"], false);
+
+    let ran = chaperone(&["inspect", "--protocol", "json"], r#"{"a":1,"a":2}"#);
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.json()["unparsed"]["code"], "json_duplicate_key");
+
+    let ran = chaperone(&["inspect", "--protocol", "yaml"], "");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("json") && ran.stderr.contains("mcp"), "{}", ran.stderr);
+}
+
+#[test]
+fn mask_masks_whatever_the_chunks() {
+    let body = r#"{"name":"Ada","email":"ada@example.com","note":"card 4242 4242 4242 4242"}"#;
+    let whole = chaperone(&["mask", "--profile", "pii,secrets"], body);
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    let masked = whole.json();
+    assert_eq!(masked["name"], "Ada");
+    assert!(!whole.stdout.contains("ada@example.com") && !whole.stdout.contains("4242"));
+    let counts: Value = serde_json::from_str(&whole.stderr).expect("counts are JSON");
+    assert!(counts.as_object().is_some_and(|counts| !counts.is_empty()));
+    for chunk in ["1", "7"] {
+        let cut = chaperone(&["mask", "--profile", "pii,secrets", "--chunk", chunk], body);
+        assert_eq!(cut.stdout, whole.stdout);
+    }
+
+    let ran = chaperone(&["mask", "--profile", "all"], "{\"a\":");
+    assert_eq!(ran.code, Some(1), "a body that ends too early: {}", ran.stdout);
+    let ran = chaperone(&["mask", "--profile", "nothing"], "{}");
+    assert_eq!(ran.code, Some(2));
+}
+
+#[test]
+fn mask_takes_profiles_from_the_configuration() {
+    let folder = Folder::new("mask-profiles");
+    let ran = chaperone(
+        &["mask", "--profile", "notes", "--config", &folder.config()],
+        r#"{"notes":"call me","name":"Ada"}"#,
+    );
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("Ada") && !ran.stdout.contains("call me"), "{}", ran.stdout);
+}
+
+#[test]
+fn config_check_prints_what_each_service_resolved_to() {
+    let folder = Folder::new("config-check");
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for told in ["customers.example", "/sql as sql", "github (for customers)"] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+    let ran = chaperone(&["config", "check", "--json", "--config", &folder.config()], "");
+    assert_eq!(ran.json()["services"][0]["service"], "customers");
+}
+
+#[test]
+fn a_typo_in_the_configuration_is_named_with_its_line_and_a_suggestion() {
+    let folder = Folder::new("config-typo");
+    folder.write("chaperone.yaml", &CONFIG.replace("    hosts:", "    hots:"));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(2));
+    let line = CONFIG.lines().position(|line| line.contains("hosts:")).expect("it is there") + 1;
+    let place = format!("chaperone.yaml:{line}:");
+    assert!(ran.stderr.contains(&place), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean `hosts`?"), "{}", ran.stderr);
+}
+
+#[test]
+fn what_a_configuration_names_and_is_not_there_is_refused() {
+    let folder = Folder::new("config-names");
+    for (right, wrong, told) in [
+        ("\"github/repo:acme/*\"", "\"gihtub/repo:acme/*\"", "did you mean `github`?"),
+        ("file: facts.key", "file: other.key", "other.key"),
+        ("paths: [policies]", "paths: [rules]", "does not exist"),
+        ("\"$..notes\"", "\"$..[\"", "masking.profiles.notes"),
+        ("path: /sql", "path: sql", "sql"),
+        ("audiences: [customers]", "audiences: []", "audiences"),
+        ("dialect: sqlite", "dialect: sqlight", "did you mean `sqlite`?"),
+    ] {
+        assert!(CONFIG.contains(right), "{right}");
+        folder.write("chaperone.yaml", &CONFIG.replace(right, wrong));
+        let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+        assert_eq!(ran.code, Some(2), "{wrong}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{wrong}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_configuration_schema_knows_every_section() {
+    let ran = chaperone(&["config", "schema"], "");
+    assert_eq!(ran.code, Some(0));
+    for section in ["listen", "issuers", "services", "policies", "masking"] {
+        assert!(ran.json()["properties"][section].is_object(), "{section}");
+    }
+}
+
+#[test]
+fn policy_check_lists_policies_and_refuses_a_broken_one_with_its_line() {
+    let folder = Folder::new("policy-check");
+    let ran = chaperone(&["policy", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("never-drop"), "{}", ran.stdout);
+
+    folder.write(
+        "policies/b.cedar",
+        "\n@id(\"x\")\npermit (principal, action == Action::\"sql:delte\", resource);\n",
+    );
+    let ran = chaperone(&["policy", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(2), "{}", ran.stdout);
+    assert!(ran.stderr.contains("b.cedar:3"), "{}", ran.stderr);
+}
+
+#[test]
+fn policy_explain_says_what_was_decided_and_why() {
+    let folder = Folder::new("policy-explain");
+    let explain = |action: &str| {
+        let question = json!({
+            "principal": "github/repo:acme/shop",
+            "service": "customers",
+            "action": action,
+            "resource": "customers",
+            "context": { "sql": {
+                "has_where": true, "tables_read": ["customers"], "tables_written": [],
+                "functions": [], "statements": 1,
+            } },
+        });
+        chaperone(&["policy", "explain", "--config", &folder.config()], &question.to_string())
+    };
+    let allowed = explain("sql:select");
+    assert_eq!(allowed.code, Some(0), "{} {}", allowed.stdout, allowed.stderr);
+    assert!(allowed.stdout.contains("ci-reads") && allowed.stdout.contains("notes"));
+    let held = explain("sql:update");
+    assert_eq!(held.code, Some(1));
+    assert!(held.stdout.contains("sre"), "{}", held.stdout);
+    let denied = explain("sql:drop");
+    assert_eq!(denied.code, Some(1));
+    assert!(denied.stdout.contains("never-drop"), "{}", denied.stdout);
+}
+
+#[test]
+fn token_verify_answers_in_json_whatever_the_token() {
+    let folder = Folder::new("token-verify");
+    let ran = chaperone(&["token", "verify", "--config", &folder.config()], "garbage");
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(ran.json()["error"]["code"], "malformed");
+    let ran = chaperone(&["token", "verify"], "garbage");
+    assert_eq!(ran.code, Some(2), "neither a configuration nor an issuer");
+}
+
+#[test]
+fn an_empty_audit_log_is_intact_and_nothing_waits() {
+    let folder = Folder::new("empty-store");
+    let ran = chaperone(&["audit", "verify", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.json()["intact"], true);
+    let ran = chaperone(&["approvals", "list", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0));
+    assert_eq!(ran.stdout.trim(), "nothing waits for approval");
+    let unknown = format!("apr_{}", "0".repeat(32));
+    let ran = chaperone(&["approvals", "show", &unknown, "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+}
+
+#[test]
+fn the_plugin_configuration_holds_the_plan_and_keys_only_when_asked() {
+    let folder = Folder::new("plugin-config");
+    let ran = chaperone(&["envoy", "plugin-config", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(ran.json()["plan"]["services"][0]["name"], "customers");
+    assert_eq!(ran.json()["facts_keys"][0]["id"], "k1");
+    let arguments = ["envoy", "plugin-config", "--without-keys", "--config", &folder.config()];
+    let ran = chaperone(&arguments, "");
+    assert_eq!(ran.json()["facts_keys"], json!([]));
+}
+
+#[test]
+fn every_command_teaches_how_it_is_used() {
+    let commands: [&[&str]; 15] = [
+        &["serve"],
+        &["config", "check"],
+        &["config", "schema"],
+        &["token", "verify"],
+        &["inspect"],
+        &["mask"],
+        &["policy", "check"],
+        &["policy", "explain"],
+        &["approvals", "list"],
+        &["approvals", "show"],
+        &["approvals", "approve"],
+        &["approvals", "deny"],
+        &["audit", "tail"],
+        &["audit", "verify"],
+        &["envoy", "plugin-config"],
+    ];
+    for command in commands {
+        let ran = chaperone(&[command, &["--help"]].concat(), "");
+        assert_eq!(ran.code, Some(0), "{command:?}");
+        assert!(ran.stdout.contains("Usage:"), "{command:?}: {}", ran.stdout);
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let ran = chaperone(&["completions", shell], "");
+        assert!(ran.code == Some(0) && ran.stdout.contains("approvals"), "{shell}");
+    }
+}

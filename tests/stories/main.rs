@@ -1,0 +1,16 @@
+//! Stories through a real Envoy, with a real server, issuer and upstream.
+//!
+//! Most share one mesh; a story that breaks something takes its own. `cast` names
+//! who plays in them.
+
+mod answers;
+mod approvals;
+mod audit;
+mod bodies;
+mod cast;
+mod chains;
+mod facts;
+mod failing;
+mod masking;
+mod readme;
+mod tokens;
