@@ -60,8 +60,9 @@ fn main() -> ExitCode {
         tokio::select! {
             code = run(&arguments, &terminal) => code,
             () = interrupted() => {
-                terminal.note("\nInterrupted; everything is stopped.");
-                ExitCode::from(INTERRUPTED)
+                terminal.note("\nEverything is stopped.");
+                // To be served is to be interrupted in the end.
+                ExitCode::from(if arguments.serve { 0 } else { INTERRUPTED })
             }
         }
     });

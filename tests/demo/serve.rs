@@ -1,5 +1,6 @@
 //! `cargo demo -- --serve`: everything stays up, with commands to paste.
 
+use harness::process::tail;
 use harness::{Failure, Issuer, Mesh, Result};
 use serde_json::{Value, json};
 
@@ -70,9 +71,10 @@ pub(crate) async fn serve(mesh: &Mesh, terminal: &Terminal) -> Result<()> {
         terminal.note(&format!("  # {about}\n  {command}\n"));
     }
     terminal.note(&format!(
-        "Envoy is on {}, its admin interface, logs and everything else in {}.\n\
-         The tokens are good for an hour. Ctrl-C stops and removes all of it.",
+        "Envoy is on {}, its admin interface on {}; logs and all files are in {}.\n\
+         The tokens are good for an hour. Ctrl-C stops and removes everything.",
         mesh.envoy.address(),
+        mesh.envoy.admin_address(),
         mesh.workdir().path().display()
     ));
     watch(mesh).await
@@ -82,11 +84,13 @@ pub(crate) async fn serve(mesh: &Mesh, terminal: &Terminal) -> Result<()> {
 async fn watch(mesh: &Mesh) -> Result<()> {
     loop {
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let ended =
+            |log: String| format!("it no longer answers; the end of its log:\n{}", tail(&log));
         if mesh.envoy.admin("/ready").await.is_err() {
-            return Err(Failure::unexpected(
-                "Envoy",
-                format!("it has ended:\n{}", mesh.envoy.log()),
-            ));
+            return Err(Failure::unexpected("Envoy", ended(mesh.envoy.log())));
+        }
+        if mesh.server.get("/healthz").await.is_err() {
+            return Err(Failure::unexpected("the server", ended(mesh.server.log())));
         }
     }
 }

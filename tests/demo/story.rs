@@ -28,11 +28,13 @@ pub(crate) struct Story<'a> {
     terminal: &'a Terminal,
     scenes: usize,
     wrong: usize,
+    /// Of the last request.
+    chain: Value,
 }
 
 impl<'a> Story<'a> {
     pub(crate) fn new(mesh: &'a Mesh, terminal: &'a Terminal) -> Self {
-        Self { mesh, terminal, scenes: 0, wrong: 0 }
+        Self { mesh, terminal, scenes: 0, wrong: 0, chain: Value::Null }
     }
 
     /// Plays all of it; gives how many things were not as they should be.
@@ -63,7 +65,8 @@ impl<'a> Story<'a> {
         );
         let upstream = Request::new(self.mesh.upstream.address(), Method::GET, "/api/customers/1");
         let unguarded = upstream.send().await?.json();
-        self.terminal.sent("upstream", &format!("holds {unguarded}"));
+        self.terminal.sent("upstream", "holds, as anybody would get it without Chaperone:");
+        self.terminal.body(&serde_json::to_string_pretty(&unguarded).unwrap_or_default());
         let request = self.mesh.get("/api/customers/1").token(&self.mesh.issuer.job());
         let answer = self.ask(JOB_NAME, request).await?;
         self.status(&answer, 200);
@@ -89,8 +92,8 @@ impl<'a> Story<'a> {
         self.check("the audit log names all four, root first", chain == 4);
         self.scene(
             "A stranger joins the chain",
-            "The same token with one hop more, which no policy knows. Earlier hops restrict and \
-             never grant: one that may not is enough.",
+            "The platform names another hop, which no policy knows. Earlier hops restrict and never \
+             grant: one that may not is enough.",
         );
         let token = self.mesh.issuer.mint_nested(
             JOB,
@@ -284,13 +287,14 @@ impl<'a> Story<'a> {
         let decision = self.mesh.decision_of(&answer)?;
         let passed = decision["verdict"] == "allow";
         let outcome = if passed { Some(self.mesh.outcome_of(&answer).await?) } else { None };
-        self.terminal.why(&why::told(&decision, outcome.as_ref()));
+        self.terminal.why(&why::told(&decision, outcome.as_ref(), &self.chain));
+        self.chain = decision["chain"].clone();
         Ok(answer)
     }
 
     fn typed(&self, ran: &Ran) {
         self.terminal.sent("command", &ran.typed);
-        self.terminal.body(format!("{}{}", ran.stdout, ran.stderr).trim_end());
+        self.terminal.output(format!("{}{}", ran.stdout, ran.stderr).trim_end());
     }
 
     fn check(&mut self, what: &str, holds: bool) {

@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal as _, Write as _};
 /// How wide the text is.
 const WIDTH: usize = 88;
 
-/// How many lines of a body are shown.
+/// How much of a body is shown: lines, and characters a line.
 const BODY_LINES: usize = 14;
+const BODY_WIDTH: usize = 100;
 
 /// Where the story is told.
 #[derive(Debug)]
@@ -71,11 +72,18 @@ impl Terminal {
     pub(crate) fn body(&self, text: &str) {
         let lines: Vec<_> = text.lines().collect();
         for line in lines.iter().take(BODY_LINES) {
-            self.say(&format!("             {}", shortened(line, WIDTH)));
+            self.say(&format!("             {}", shortened(line, BODY_WIDTH)));
         }
         if lines.len() > BODY_LINES {
             let more = format!("… {} more lines", lines.len() - BODY_LINES);
             self.say(&format!("             {}", self.paint(Colour::Dim, &more)));
+        }
+    }
+
+    /// What a command printed.
+    pub(crate) fn output(&self, text: &str) {
+        for line in text.lines() {
+            self.say(&format!("             {line}"));
         }
     }
 

@@ -5,10 +5,16 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 /// Why, from the record of the decision and, where the answer was sent, the outcome.
-pub(crate) fn told(decision: &Value, outcome: Option<&Value>) -> String {
+/// A chain that was just told, as `known`, is not told again.
+pub(crate) fn told(decision: &Value, outcome: Option<&Value>, known: &Value) -> String {
     let mut lines = vec![verdict(decision)];
     lines.extend(line("does", &commands(decision)));
-    lines.extend(line("for", &chain(decision)));
+    let hops = items(decision, "chain").count();
+    if hops > 1 && decision["chain"] == *known {
+        lines.extend(line("for", &format!("the same {hops} hops as above")));
+    } else {
+        lines.extend(line("for", &chain(decision)));
+    }
     lines.extend(line("policy", &policies(decision)));
     if let Some(outcome) = outcome {
         lines.extend(line("masked", &masked(outcome)));
@@ -102,6 +108,6 @@ mod tests {
                         does    sql:delete customers\n\
                         for     github/a (proven)\n\
                         policy  never-unbounded forbids it";
-        assert_eq!(told(&decision, None), expected);
+        assert_eq!(told(&decision, None, &Value::Null), expected);
     }
 }

@@ -55,6 +55,11 @@ impl Envoy {
         SocketAddr::from(([127, 0, 0, 1], self.settings.port))
     }
 
+    /// Where its admin interface is.
+    pub fn admin_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.settings.admin_port))
+    }
+
     /// Ends it and starts it again on the same ports.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.stop();
@@ -79,7 +84,7 @@ impl Envoy {
 
     /// What its admin interface says at `path`, such as `/stats?filter=wasm`.
     pub async fn admin(&self, path: &str) -> Result<String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.settings.admin_port);
+        let url = format!("http://{}{path}", self.admin_address());
         let failed = |error: reqwest::Error| Failure::unexpected(format!("GET {path}"), error);
         reqwest::get(url).await.map_err(failed)?.text().await.map_err(failed)
     }
