@@ -230,7 +230,7 @@ impl Places {
 /// A second listener, without the filter: what a misconfigured mesh or an attacker
 /// inside it would have.
 fn bypass_overlay(port: u16) -> Result<String> {
-    fill(&example("bypass.yaml")?, &[("BYPASS_PORT", &port.to_string())])
+    fill(include_str!("envoy/bypass.yaml"), &[("BYPASS_PORT", &port.to_string())])
 }
 
 fn example(name: &str) -> Result<String> {
