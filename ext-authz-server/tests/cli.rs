@@ -191,7 +191,7 @@ fn what_a_configuration_names_and_is_not_there_is_refused() {
         ("\"$..notes\"", "\"$..[\"", "masking.profiles.notes"),
         ("path: /sql", "path: sql", "sql"),
         ("audiences: [customers]", "audiences: []", "`github` has no audience"),
-        ("dialect: sqlite", "dialect: sqlight", "did you mean `sqlite`?"),
+        ("dialect: sqlite", "dialect: sqllite", "did you mean `sqlite`?"),
     ] {
         assert!(CONFIG.contains(right), "{right}");
         folder.write("chaperone.yaml", &CONFIG.replace(right, wrong));
