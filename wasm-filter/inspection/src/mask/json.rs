@@ -69,7 +69,7 @@ impl JsonMasker {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn held_bytes(&self) -> usize {
         let editor = &self.editor;
         let scratch = editor.decoded.capacity().saturating_add(editor.replacement.capacity());

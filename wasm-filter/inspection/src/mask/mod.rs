@@ -152,6 +152,15 @@ impl Masker {
         &self.counts.0
     }
 
+    #[cfg(all(test, not(target_arch = "wasm32")))]
+    fn held_bytes(&self) -> usize {
+        match &self.body {
+            Body::Json(masker) => masker.held_bytes(),
+            Body::Events(masker) => masker.held_bytes(),
+            Body::Text(masker) => masker.held_bytes(),
+        }
+    }
+
     fn advance(
         &mut self,
         step: impl FnOnce(&mut Body, &CompiledProfile, &mut Counts) -> Result<(), Unmaskable>,
@@ -203,7 +212,7 @@ impl Unmaskable {
             Self::Json(JsonError::Malformed(_) | JsonError::Escape(_)) => "json_malformed",
             Self::Json(JsonError::Truncated) => "json_truncated",
             Self::Json(JsonError::TooDeep(_)) => "too_deep",
-            Self::Json(JsonError::NumberTooLong(_)) => "number_too_long",
+            Self::Json(JsonError::NumberTooLong) => "number_too_long",
             Self::EventTooLong => "event_too_long",
         }
     }
@@ -252,5 +261,7 @@ impl Counts {
     }
 }
 
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod laws;
 #[cfg(test)]
 mod tests;

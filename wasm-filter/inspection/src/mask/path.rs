@@ -244,3 +244,77 @@ impl Selector {
         Self::Name(normalised(name.as_bytes()).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    #[test]
+    fn a_path_reads_as_its_segments() {
+        let child = |selector| Segment { descendant: false, selector };
+        let below = |selector| Segment { descendant: true, selector };
+        let name = |name: &str| Selector::Name(name.as_bytes().to_vec());
+        let cases = [
+            ("$", vec![]),
+            ("$.a.b1", vec![child(name("a")), child(name("b1"))]),
+            ("$['a-b']", vec![child(name("ab"))]),
+            (r#"$["it's \"A\""]"#, vec![child(name("it's\"a\""))]),
+            (
+                "$[0][*].*",
+                vec![
+                    child(Selector::Index(0)),
+                    child(Selector::Wildcard),
+                    child(Selector::Wildcard),
+                ],
+            ),
+            ("$..a", vec![below(name("a"))]),
+            ("$..['a'].b", vec![below(name("a")), child(name("b"))]),
+            ("$..*", vec![below(Selector::Wildcard)]),
+            ("$..[12]", vec![below(Selector::Index(12))]),
+            ("$.é", vec![child(name("é"))]),
+        ];
+        for (text, segments) in cases {
+            assert_eq!(Path::parse(text).unwrap().segments(), segments, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused_where_it_goes_wrong() {
+        let cases = [
+            ("", 1),
+            (".a", 1),
+            ("$a", 2),
+            ("$.", 3),
+            ("$.a.", 5),
+            ("$...a", 4),
+            ("$.1", 3),
+            ("$.a b", 4),
+            ("$.a-b", 4),
+            ("$[", 3),
+            ("$[a]", 3),
+            ("$['a'", 6),
+            ("$['a", 5),
+            ("$[01]", 3),
+            ("$[9007199254740992]", 3),
+            ("$[-1]", 3),
+            ("$[1:2]", 4),
+            ("$[:2]", 3),
+            ("$[?@.a]", 3),
+            ("$['a','b']", 6),
+            ("$['\\u0041']", 5),
+            ("$ .a", 2),
+            ("$.a]", 4),
+        ];
+        for (text, expected) in cases {
+            match Path::parse(text) {
+                Err(PathError::Syntax { at, .. } | PathError::Unsupported { at, .. }) => {
+                    assert_eq!(at, expected, "{text}");
+                }
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+}

@@ -93,7 +93,7 @@ impl SseMasker {
         self.end_data(&mut sink)
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn held_bytes(&self) -> usize {
         let line = if let Line::Kept(line) = &self.line { line.capacity() } else { 0 };
         let data = match &self.data {

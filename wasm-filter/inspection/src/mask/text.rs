@@ -46,7 +46,7 @@ impl TextMasker {
         self.drain(profile, counts, true, out)
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn held_bytes(&self) -> usize {
         self.buffer.capacity()
     }
@@ -159,7 +159,7 @@ impl SniffingMasker {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(super) fn held_bytes(&self) -> usize {
         match self {
             Self::Undecided(begun) => begun.capacity(),
