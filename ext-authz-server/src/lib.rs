@@ -21,5 +21,6 @@ mod redact;
 pub mod server;
 pub mod service;
 pub mod store;
+mod suggestion;
 pub mod time;
 pub mod verdict;

@@ -190,8 +190,8 @@ fn what_a_configuration_names_and_is_not_there_is_refused() {
         ("paths: [policies]", "paths: [rules]", "does not exist"),
         ("\"$..notes\"", "\"$..[\"", "masking.profiles.notes"),
         ("path: /sql", "path: sql", "sql"),
-        ("audiences: [customers]", "audiences: []", "audiences"),
-        ("dialect: sqlite", "dialect: sqlight", "did you mean `sqlite`?"),
+        ("audiences: [customers]", "audiences: []", "`github` has no audience"),
+        ("dialect: sqlite", "dialect: sqllite", "did you mean `sqlite`?"),
     ] {
         assert!(CONFIG.contains(right), "{right}");
         folder.write("chaperone.yaml", &CONFIG.replace(right, wrong));

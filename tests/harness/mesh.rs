@@ -9,7 +9,6 @@ use tokio::sync::OnceCell;
 
 use crate::answer::Answer;
 use crate::artifacts::{self, Artifacts, Progress, workspace};
-use crate::bootstrap::{fill, single_quoted, with_bypass};
 use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
 use crate::issuer::DevelopmentIssuer;
@@ -17,6 +16,7 @@ use crate::ports::HeldPort;
 use crate::process::eventually;
 use crate::request::Request;
 use crate::server::{Server, ServerSettings};
+use crate::template::fill;
 use crate::upstream::Upstream;
 use crate::workdir::Workdir;
 
@@ -114,14 +114,13 @@ impl Mesh {
             admin_port: admin.release(),
             upstream_port: upstream.port(),
             grpc_port,
-            bypass,
         };
         let text = places.bootstrap(&setup, artifacts, &server.plugin_config()?)?;
-        // JSON is YAML, and Envoy goes by the name.
         let bootstrap = workdir.write("envoy.yaml", text)?;
         let settings = EnvoySettings {
             binary,
             bootstrap,
+            overlay: bypass.map(bypass_overlay).transpose()?,
             log: workdir.path().join("envoy.log"),
             port: places.port,
             admin_port: places.admin_port,
@@ -209,27 +208,34 @@ struct Places {
     admin_port: u16,
     upstream_port: u16,
     grpc_port: u16,
-    bypass: Option<u16>,
 }
 
 impl Places {
     fn bootstrap(&self, setup: &Setup, artifacts: &Artifacts, plugin: &str) -> Result<String> {
-        let path = workspace().join("envoy-config").join("envoy.yaml");
-        let template = std::fs::read_to_string(&path).map_err(Failure::io("read", &path))?;
         let text = fill(
-            &template,
+            &example("envoy.yaml")?,
             &[
                 ("ENVOY_PORT", &self.port.to_string()),
                 ("ENVOY_ADMIN_PORT", &self.admin_port.to_string()),
                 ("UPSTREAM_PORT", &self.upstream_port.to_string()),
                 ("CHAPERONE_GRPC_PORT", &self.grpc_port.to_string()),
                 ("FILTER_WASM", &artifacts.filter.to_string_lossy()),
-                ("PLUGIN_CONFIG", &single_quoted(plugin)),
+                ("PLUGIN_CONFIG", plugin),
             ],
         )?;
-        let text = (setup.bootstrap)(text);
-        self.bypass.map_or(Ok(text.clone()), |port| with_bypass(&text, port))
+        Ok((setup.bootstrap)(text))
     }
+}
+
+/// A second listener, without the filter: what a misconfigured mesh or an attacker
+/// inside it would have.
+fn bypass_overlay(port: u16) -> Result<String> {
+    fill(include_str!("envoy/bypass.yaml"), &[("BYPASS_PORT", &port.to_string())])
+}
+
+fn example(name: &str) -> Result<String> {
+    let path = workspace().join("envoy-config").join(name);
+    std::fs::read_to_string(&path).map_err(Failure::io("read", path))
 }
 
 /// Runs what takes long where it holds up nobody.

@@ -8,7 +8,6 @@
 
 pub mod answer;
 pub mod artifacts;
-pub mod bootstrap;
 pub mod envoy;
 pub mod failure;
 pub mod issuer;
@@ -18,6 +17,7 @@ pub mod process;
 pub mod request;
 pub mod runtime;
 pub mod server;
+pub mod template;
 pub mod upstream;
 pub mod workdir;
 

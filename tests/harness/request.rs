@@ -97,7 +97,9 @@ impl Request {
     /// a `$` are quoted so that the shell puts the variable in.
     pub fn curl(&self) -> String {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-        let mut words = vec![format!("curl -s http://{}{}", self.target, self.path)];
+        let url = format!("http://{}{}", self.target, self.path);
+        let plain = !self.path.contains(['?', '&', '*', ' ']);
+        let mut words = vec![format!("curl -s {}", if plain { url } else { quoted(&url) })];
         words.push(format!("-H {}", quoted(&format!("host: {}", self.host))));
         let usual = if self.body.is_some() { Method::POST } else { Method::GET };
         if self.method != usual {

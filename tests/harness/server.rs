@@ -11,9 +11,9 @@ use chaperone_inspection::seal::FactsKey;
 use serde_json::Value;
 
 use crate::artifacts::workspace;
-use crate::bootstrap::fill;
 use crate::failure::{Failure, Result};
 use crate::process::Process;
+use crate::template::fill;
 use crate::workdir::{Leash, Workdir};
 
 /// How long the server may take to get ready.

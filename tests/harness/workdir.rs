@@ -4,7 +4,9 @@
 //! demo. So a shell holds the leash: it waits for our end of a pipe to close, which
 //! happens however we end, kills what we started and removes the folder.
 
+use std::fs::DirBuilder;
 use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -48,7 +50,9 @@ impl Workdir {
     /// A new folder among the system's temporary ones.
     pub fn create() -> Result<Self> {
         let path = std::env::temp_dir().join(format!("chaperone-{}", Uuid::now_v7().simple()));
-        std::fs::create_dir(&path).map_err(Failure::io("create", &path))?;
+        // It holds keys and tokens, among everybody's temporary files.
+        let ours = DirBuilder::new().mode(0o700).create(&path);
+        ours.map_err(Failure::io("create", &path))?;
         let keep = std::env::var_os(KEEP).is_some();
         let mut shell = Command::new("sh")
             .args(["-c", LEASH, "leash"])

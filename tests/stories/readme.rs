@@ -23,9 +23,7 @@ fn the_envoy_example_is_part_of_the_bootstrap_that_is_tested() {
         .collect();
     assert!(told.len() >= 10, "{told:?}");
     for line in told {
-        let there = lines.iter().any(|other| *other == line)
-            || line.contains("filename:")
-            || line.contains("value:");
+        let there = lines.contains(&line) || line.contains("filename:") || line.contains("value:");
         assert!(there, "not in envoy-config/envoy.yaml: {line}");
     }
 }

@@ -157,3 +157,97 @@ fn read_keys(place: &'static str, document: Value) -> Result<Vec<FactsKey>, Conf
         |(index, key)| serde_json::from_value(key).map_err(|_| ConfigError::Key { place, index });
     keys.into_iter().enumerate().map(read).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::rc::Rc;
+
+    use chaperone_inspection::plan::{
+        JsonPlan, Limits, OutcomesConfig, Plan, ProtocolPlan, RoutePlan, ServicePlan,
+    };
+    use serde_json::json;
+
+    use super::*;
+
+    pub(crate) const BODY_LIMIT: usize = 64;
+
+    pub(crate) fn key() -> FactsKey {
+        FactsKey::new("k1", vec![7; 32]).unwrap()
+    }
+
+    fn configuration(facts_keys: Vec<FactsKey>) -> PluginConfig {
+        let route = |path: &str, inspect| RoutePlan { path: path.into(), inspect };
+        PluginConfig {
+            plan: Plan {
+                services: vec![ServicePlan {
+                    name: "customers".into(),
+                    hosts: vec!["customers.example".into()],
+                    routes: vec![
+                        route("/api", ProtocolPlan::Json(JsonPlan::default())),
+                        route("/plain", ProtocolPlan::Http),
+                    ],
+                }],
+                limits: Limits { body_bytes: BODY_LIMIT, ..Limits::default() },
+            },
+            facts_keys,
+            outcomes: OutcomesConfig { cluster: "chaperone".into(), interval_ms: 1_000, batch: 2 },
+        }
+    }
+
+    pub(crate) fn filter() -> Rc<Filter> {
+        let text = json!(configuration(vec![key()])).to_string();
+        Rc::new(Filter::new(text.as_bytes(), None).unwrap())
+    }
+
+    fn refusal(configuration: &Value, keys_variable: Option<&str>) -> ConfigError {
+        Filter::new(configuration.to_string().as_bytes(), keys_variable).unwrap_err()
+    }
+
+    #[test]
+    fn the_first_key_seals() {
+        let second = FactsKey::new("k2", vec![8; 32]).unwrap();
+        let text = json!(configuration(vec![second, key()])).to_string();
+        let filter = Filter::new(text.as_bytes(), None).unwrap();
+        assert_eq!(filter.key().id(), "k2");
+        assert_eq!(filter.plan(), configuration(Vec::new()).plan.digest());
+    }
+
+    #[test]
+    fn keys_come_from_the_environment_where_the_configuration_has_none() {
+        let without = json!(configuration(Vec::new()));
+        let keys = json!([key()]).to_string();
+        let filter = Filter::new(without.to_string().as_bytes(), Some(&keys)).unwrap();
+        assert_eq!(filter.key().id(), "k1");
+        assert_eq!(refusal(&without, None), ConfigError::KeyMissing);
+        assert_eq!(refusal(&without, Some("[]")), ConfigError::KeyMissing);
+        let error = ConfigError::Key { place: KEYS_VARIABLE, index: 0 };
+        assert_eq!(refusal(&without, Some("hunter2")), error);
+    }
+
+    #[test]
+    fn a_refused_key_is_not_quoted() {
+        let mut with = json!(configuration(Vec::new()));
+        for wrong in [json!("hunter2"), json!({"id": "k2", "secret": "hunter2"})] {
+            with["facts_keys"] = json!([key(), wrong]);
+            let error = refusal(&with, None);
+            assert_eq!(error, ConfigError::Key { place: "the plugin configuration", index: 1 });
+            assert!(!error.to_string().contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn an_unknown_setting_is_refused_by_name() {
+        let mut with = json!(configuration(vec![key()]));
+        with["outcomes"]["intervall_ms"] = 5.into();
+        assert!(refusal(&with, None).to_string().contains("intervall_ms"));
+    }
+
+    #[test]
+    fn outcomes_that_could_never_leave_are_refused() {
+        for setting in ["interval_ms", "batch"] {
+            let mut with = json!(configuration(vec![key()]));
+            with["outcomes"][setting] = 0.into();
+            assert_eq!(refusal(&with, None), ConfigError::Outcomes(setting));
+        }
+    }
+}

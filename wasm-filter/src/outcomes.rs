@@ -197,3 +197,120 @@ impl Reporter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::Fake;
+    use crate::tests::key;
+
+    const INTERVAL_MS: u64 = 1_000;
+
+    fn reporter() -> Reporter {
+        let config =
+            OutcomesConfig { cluster: "chaperone".into(), interval_ms: INTERVAL_MS, batch: 2 };
+        Reporter::new(config, key()).unwrap()
+    }
+
+    fn add(reporter: &mut Reporter, host: &Fake, ids: impl IntoIterator<Item = usize>) {
+        for id in ids {
+            let decision_id = id.to_string();
+            reporter.add(host, Outcome { decision_id, ..Outcome::default() });
+        }
+    }
+
+    /// The ids in each report so far, if the server would believe it.
+    fn reported(host: &Fake) -> Vec<Vec<String>> {
+        let read = |message: &Vec<u8>| {
+            let report = ReportRequest::decode(message.as_slice()).unwrap();
+            assert_eq!(report.key_id, "k1");
+            assert!(key().verify(&report.outcomes, &report.mac));
+            let batch = OutcomeBatch::decode(report.outcomes.as_slice()).unwrap();
+            batch.outcomes.into_iter().map(|outcome| outcome.decision_id).collect()
+        };
+        host.calls.borrow().iter().map(read).collect()
+    }
+
+    #[test]
+    fn a_batch_leaves_when_it_is_full_and_the_rest_when_it_is_time() {
+        let (mut reporter, host) = (reporter(), Fake::default());
+        reporter.ticked(&host);
+        add(&mut reporter, &host, 1..=3);
+        host.now_ms.set(INTERVAL_MS / 10);
+        reporter.ticked(&host);
+        assert_eq!(reported(&host), [vec!["1", "2"]]);
+        host.now_ms.set(INTERVAL_MS);
+        reporter.ticked(&host);
+        assert_eq!(reported(&host), [vec!["1", "2"], vec!["3"]]);
+        reporter.answered(&host, 0, 0);
+        reporter.answered(&host, 1, 0);
+        assert!(reporter.is_settled());
+        assert_eq!(host.counted(Counter::OutcomesSent), 3);
+    }
+
+    #[test]
+    fn what_the_server_did_not_take_is_sent_again() {
+        let (mut reporter, host) = (reporter(), Fake::default());
+        add(&mut reporter, &host, 1..=2);
+        reporter.ticked(&host);
+        reporter.answered(&host, 0, 14);
+        reporter.ticked(&host);
+        assert_eq!(reported(&host).len(), 1, "not at once");
+        host.now_ms.set(INTERVAL_MS);
+        host.refuses_calls.set(true);
+        reporter.ticked(&host);
+        host.refuses_calls.set(false);
+        host.now_ms.set(2 * INTERVAL_MS);
+        reporter.ticked(&host);
+        assert_eq!(reported(&host), [vec!["1", "2"], vec!["1", "2"]]);
+        assert_eq!(host.log.borrow().len(), 2);
+        assert_eq!(host.counted(Counter::OutcomesSent), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_counted_and_told() {
+        let (mut reporter, host) = (reporter(), Fake::default());
+        host.refuses_calls.set(true);
+        add(&mut reporter, &host, 0..CAPACITY + 3);
+        reporter.ticked(&host);
+        assert_eq!(host.counted(Counter::OutcomesDropped), 3);
+        assert!(host.log.borrow()[0].starts_with("3 outcomes dropped"));
+    }
+
+    #[test]
+    fn only_so_many_batches_are_on_their_way() {
+        let (mut reporter, host) = (reporter(), Fake::default());
+        add(&mut reporter, &host, 0..100);
+        reporter.ticked(&host);
+        assert_eq!(reported(&host).len(), MAX_CALLS);
+        reporter.answered(&host, 0, 0);
+        reporter.ticked(&host);
+        assert_eq!(reported(&host).len(), MAX_CALLS + 1);
+    }
+
+    #[test]
+    fn requests_without_a_decision_are_told() {
+        let (mut reporter, host) = (reporter(), Fake::default());
+        reporter.add_undecided(&host);
+        reporter.ticked(&host);
+        assert!(host.log.borrow()[0].starts_with("1 requests ended without a decision"));
+        assert_eq!(host.counted(Counter::RequestsUndecided), 1);
+    }
+
+    #[test]
+    fn an_outcome_tells_how_the_exchange_ended() {
+        let host = Fake::default()
+            .with_property(&["response", "code"], 502_i64.to_le_bytes())
+            .with_property(&["request", "size"], 7_i64.to_le_bytes())
+            .with_property(&["response", "size"], 9_i64.to_le_bytes())
+            .with_property(&["request", "duration"], 2_500_000_i64.to_le_bytes())
+            .with_property(&["response", "code_details"], "via_upstream")
+            .with_property(&["upstream", "address"], "10.0.0.1:80");
+        host.now_ms.set(5);
+        let outcome = outcome(&host, "dec_1".into(), &ResponseSide::default());
+        assert_eq!((outcome.status, outcome.request_bytes, outcome.response_bytes), (502, 7, 9));
+        assert_eq!((outcome.duration_ms, outcome.ended_at_ms), (2, 5));
+        assert_eq!(outcome.code_details, "via_upstream");
+        assert_eq!(outcome.upstream_address, "10.0.0.1:80");
+    }
+}

@@ -32,3 +32,37 @@ impl Profiles {
         Ok(profile)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chaperone_inspection::mask::profile::Profile;
+    use chaperone_inspection::obligations::OnUnmaskable;
+
+    use super::*;
+
+    fn order(field: &str) -> MaskOrder {
+        let profile = Profile { fields: [field.to_owned()].into(), ..Profile::default() };
+        MaskOrder { digest: profile.digest(), profile, on_unmaskable: OnUnmaskable::Block }
+    }
+
+    #[test]
+    fn a_profile_is_compiled_once() {
+        let mut profiles = Profiles::default();
+        let first = profiles.compiled(&order("$.a")).unwrap();
+        profiles.compiled(&order("$.b")).unwrap();
+        assert!(Arc::ptr_eq(&first, &profiles.compiled(&order("$.a")).unwrap()));
+        assert!(profiles.compiled(&order("no path")).is_err());
+        assert_eq!(profiles.compiled.len(), 2);
+    }
+
+    #[test]
+    fn the_profile_used_longest_ago_goes_first() {
+        let mut profiles = Profiles::default();
+        let kept = profiles.compiled(&order("$.kept")).unwrap();
+        for n in 0..2 * CAPACITY {
+            profiles.compiled(&order(&format!("$.f{n}"))).unwrap();
+            assert!(Arc::ptr_eq(&kept, &profiles.compiled(&order("$.kept")).unwrap()));
+        }
+        assert_eq!(profiles.compiled.len(), CAPACITY);
+    }
+}

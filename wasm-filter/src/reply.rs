@@ -83,3 +83,30 @@ impl Reply {
         (headers, problem.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_is_problem_details_or_a_grpc_message() {
+        let reply = Reply::withheld(Some("dec_1".into()), "it is an image");
+        let (headers, body) = reply.parts(false);
+        assert!(headers.contains(&("content-type", "application/problem+json")));
+        assert!(headers.contains(&(DECISION_HEADER, "dec_1")));
+        let problem: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(problem["code"], "response_unmaskable");
+        assert_eq!((&problem["status"], &problem["decision"]), (&json!(502), &json!("dec_1")));
+
+        let (headers, body) = reply.parts(true);
+        assert_eq!(headers, [(DECISION_HEADER, "dec_1")]);
+        assert_eq!(body, reply.detail);
+    }
+
+    #[test]
+    fn only_what_may_pass_by_itself_invites_to_try_again() {
+        let retry = ("retry-after", RETRY_AFTER_SECONDS);
+        assert!(Reply::unavailable("x").parts(false).0.contains(&retry));
+        assert!(!Reply::undecided().parts(false).0.contains(&retry));
+    }
+}

@@ -280,3 +280,141 @@ impl Head {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use chaperone_inspection::seal::open;
+
+    use super::*;
+    use crate::host::fake::Fake;
+    use crate::tests::{BODY_LIMIT, filter, key};
+
+    const LINE: [(&str, &str); 4] = [
+        (":method", "POST"),
+        (":authority", "customers.example"),
+        (":path", "/api/customers?x"),
+        ("x-request-id", "r1"),
+    ];
+
+    fn request(more: &[(&str, &str)]) -> Fake {
+        Fake::default().with_headers(Map::RequestHeaders, &[&LINE, more].concat())
+    }
+
+    /// The facts that the server would believe.
+    fn stated(host: &Fake) -> SealedFacts {
+        let header = host.header(Map::RequestHeaders, FACTS_HEADER).expect("facts");
+        let [method, authority, path, request_id] = LINE.map(|(_, value)| value);
+        let binding = Binding { method, authority, path, request_id };
+        open(&[key()], &binding, &header, host.now_ms(), 0).unwrap()
+    }
+
+    fn code(host: &Fake) -> UnparsedCode {
+        stated(host).facts.unparsed.expect("unparsed").code
+    }
+
+    #[test]
+    fn an_inspected_request_is_held_until_its_facts_are_stated() {
+        let (host, filter) = (request(&[("content-type", "application/json")]), filter());
+        let mut side = RequestSide::default();
+        assert_eq!(side.headers(&host, &filter, false), Flow::Hold);
+        *host.body.borrow_mut() = br#"{"a""#.to_vec();
+        assert_eq!(side.body(&host, &filter, 4, false), Flow::Hold);
+        assert_eq!(host.header(Map::RequestHeaders, FACTS_HEADER), None);
+        *host.body.borrow_mut() = br#"{"a":1}"#.to_vec();
+        assert_eq!(side.body(&host, &filter, 7, true), Flow::Continue);
+        let sealed = stated(&host);
+        assert_eq!(sealed.facts.unparsed, None);
+        assert_eq!(sealed.body_sha256, Digest::of(br#"{"a":1}"#));
+        assert_eq!(sealed.plan, filter.plan());
+        assert!(side.awaits_decision());
+    }
+
+    #[test]
+    fn a_body_that_ends_in_trailers_is_read_all_the_same() {
+        let (host, filter) = (request(&[("content-type", "application/json")]), filter());
+        let trailers = [("x-chaperone-x", "1"), ("x-t", "1")];
+        let host = host.with_headers(Map::RequestTrailers, &trailers);
+        *host.body.borrow_mut() = b"{}".to_vec();
+        let mut side = RequestSide::default();
+        side.headers(&host, &filter, false);
+        side.body(&host, &filter, 2, false);
+        assert_eq!(side.trailers(&host, &filter), Flow::Continue);
+        assert_eq!(stated(&host).body_sha256, Digest::of(b"{}"));
+        assert_eq!(host.header(Map::RequestTrailers, "x-chaperone-x"), None);
+        assert!(host.header(Map::RequestTrailers, "x-t").is_some());
+    }
+
+    #[test]
+    fn a_clients_own_chaperone_headers_are_removed_everywhere() {
+        for path in ["/api", "/plain", "/elsewhere"] {
+            let ours = [("x-chaperone-facts", "v1.forged"), ("x-chaperone-decision", "dec_1")];
+            let host = request(&ours);
+            host.set_header(Map::RequestHeaders, ":path", path);
+            RequestSide::default().headers(&host, &filter(), false);
+            assert_eq!(host.headers(Map::RequestHeaders).names_starting(OUR_HEADERS).count(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_not_inspected_passes_without_facts() {
+        for (host_name, path) in [("customers.example", "/plain"), ("other.example", "/api")] {
+            let host = request(&[]);
+            host.set_header(Map::RequestHeaders, ":path", path);
+            host.set_header(Map::RequestHeaders, ":authority", host_name);
+            let mut side = RequestSide::default();
+            assert_eq!(side.headers(&host, &filter(), false), Flow::Continue);
+            assert_eq!(side.body(&host, &filter(), 1_000, true), Flow::Continue);
+            assert_eq!(host.header(Map::RequestHeaders, FACTS_HEADER), None);
+        }
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_not_read_further() {
+        let (host, filter) = (request(&[]), filter());
+        let mut side = RequestSide::default();
+        assert_eq!(side.headers(&host, &filter, false), Flow::Hold);
+        assert_eq!(side.body(&host, &filter, BODY_LIMIT, false), Flow::Hold);
+        assert_eq!(side.body(&host, &filter, BODY_LIMIT + 1, false), Flow::Continue);
+        assert_eq!(code(&host), UnparsedCode::BodyTooLarge);
+        assert_eq!(side.body(&host, &filter, 9, true), Flow::Continue);
+    }
+
+    #[test]
+    fn a_body_that_is_announced_over_the_limit_is_not_waited_for() {
+        let host = request(&[("content-length", "65")]);
+        assert_eq!(RequestSide::default().headers(&host, &filter(), false), Flow::Continue);
+        assert_eq!(code(&host), UnparsedCode::BodyTooLarge);
+    }
+
+    #[test]
+    fn a_tunnel_is_stated_as_unread() {
+        let host = request(&[("connection", "upgrade"), ("upgrade", "websocket")]);
+        assert_eq!(RequestSide::default().headers(&host, &filter(), false), Flow::Continue);
+        assert_eq!(code(&host), UnparsedCode::MethodUnexpected);
+    }
+
+    #[test]
+    fn a_body_that_the_proxy_does_not_give_lets_nothing_pass() {
+        let (host, filter) = (request(&[]), filter());
+        let mut side = RequestSide::default();
+        side.headers(&host, &filter, false);
+        assert_eq!(side.body(&host, &filter, 5, true), Flow::Hold);
+        assert_eq!(host.replies.borrow()[0].status, 503);
+        assert_eq!(side.body(&host, &filter, 5, true), Flow::Hold);
+        assert!(!side.awaits_decision());
+    }
+
+    #[test]
+    fn a_request_line_that_is_not_text_is_refused() {
+        let host = request(&[]);
+        let path = (":path".to_owned(), b"/api/\xff".to_vec());
+        let mut maps = host.maps.borrow_mut();
+        maps.get_mut(&Map::RequestHeaders).unwrap()[2] = path;
+        drop(maps);
+        assert_eq!(RequestSide::default().headers(&host, &filter(), true), Flow::Hold);
+        assert_eq!(host.replies.borrow()[0].status, 400);
+        let empty = Fake::default();
+        assert_eq!(RequestSide::default().headers(&empty, &filter(), true), Flow::Hold);
+        assert_eq!(empty.replies.borrow()[0].status, 400);
+    }
+}

@@ -389,3 +389,229 @@ fn obligations(host: &impl Host) -> Option<Obligations> {
     }
     ordered
 }
+
+#[cfg(test)]
+mod tests {
+    use chaperone_inspection::mask::profile::Profile;
+    use serde_json::json;
+
+    use super::*;
+    use crate::host::fake::Fake;
+    use crate::tests::filter;
+
+    const JSON: (&str, &str) = ("content-type", "application/json");
+
+    fn answer(status: &str, more: &[(&str, &str)]) -> Fake {
+        let headers = [&[(":status", status)], more].concat();
+        Fake::default()
+            .with_headers(Map::ResponseHeaders, &headers)
+            .with_property(&["response", "code_details"], details::UPSTREAM)
+    }
+
+    fn decided(host: Fake, mask: Option<OnUnmaskable>) -> Fake {
+        let profile = Profile::built_in("pii").unwrap();
+        let order = |on_unmaskable| {
+            let digest = profile.digest();
+            MaskOrder { digest, profile, on_unmaskable }
+        };
+        let ordered = Obligations { decision: "dec_1".into(), mask: mask.map(order) };
+        let path = ["metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_KEY];
+        host.with_property(&path, json!(ordered).to_string())
+    }
+
+    fn headers(side: &mut ResponseSide, host: &Fake, end_of_stream: bool) -> Flow {
+        side.headers(host, &filter(), Caller::default(), end_of_stream)
+    }
+
+    fn chunk(side: &mut ResponseSide, host: &Fake, chunk: &[u8], end_of_stream: bool) -> Flow {
+        *host.body.borrow_mut() = chunk.to_vec();
+        side.body(host, Caller::default(), chunk.len(), end_of_stream)
+    }
+
+    fn sent(host: &Fake) -> String {
+        String::from_utf8(host.body.borrow().clone()).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_masked_as_it_streams() {
+        let stale = [JSON, ("content-length", "9"), ("etag", "x"), ("x-other", "1")];
+        let host = decided(answer("200", &stale), Some(OnUnmaskable::Block));
+        let mut side = ResponseSide::default();
+        assert_eq!(headers(&mut side, &host, false), Flow::Hold);
+        assert_eq!(host.header(Map::ResponseHeaders, "content-length"), None);
+        assert_eq!(host.header(Map::ResponseHeaders, "etag"), None);
+        assert!(host.header(Map::ResponseHeaders, "x-other").is_some());
+        assert_eq!(chunk(&mut side, &host, br#"{"a":"ada@exam"#, false), Flow::Continue);
+        let first = sent(&host);
+        assert!(!first.contains("ada"), "{first}");
+        assert_eq!(chunk(&mut side, &host, br#"ple.com"}"#, true), Flow::Continue);
+        let whole = first + &sent(&host);
+        assert_eq!(whole, r#"{"a":"[masked:email]"}"#);
+        assert_eq!(side.masked().get("email"), Some(&1));
+        assert_eq!(side.body_sha256(), Some(Sha256::digest(&whole).into()));
+    }
+
+    #[test]
+    fn an_answer_without_an_order_passes_as_it_is() {
+        let forged = [JSON, ("content-length", "9"), ("x-chaperone-decision", "forged")];
+        let host = decided(answer("200", &forged), None);
+        let mut side = ResponseSide::default();
+        assert_eq!(headers(&mut side, &host, false), Flow::Continue);
+        assert!(host.header(Map::ResponseHeaders, "content-length").is_some());
+        assert_eq!(host.header(Map::ResponseHeaders, DECISION_HEADER).unwrap(), "dec_1");
+        assert_eq!(chunk(&mut side, &host, b"ada@example.com", true), Flow::Continue);
+        assert_eq!(sent(&host), "ada@example.com");
+        assert_eq!(side.body_sha256(), Some(Sha256::digest(b"ada@example.com").into()));
+    }
+
+    #[test]
+    fn an_answer_of_the_upstream_without_a_decision_is_replaced() {
+        let path = ["metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_KEY];
+        let unreadable = answer("200", &[JSON]).with_property(&path, "{}");
+        let split = json!({"decision": "d\r\nx: y", "mask": null}).to_string();
+        let split = answer("200", &[JSON]).with_property(&path, split);
+        for host in [answer("200", &[JSON]), unreadable, split] {
+            let mut side = ResponseSide::default();
+            assert_eq!(headers(&mut side, &host, false), Flow::Hold);
+            assert_eq!(host.replies.borrow()[0], Reply::undecided());
+            assert_eq!(chunk(&mut side, &host, b"ada", true), Flow::Hold);
+            assert_eq!(sent(&host), "");
+        }
+    }
+
+    #[test]
+    fn a_failed_check_is_told_as_a_problem() {
+        let failed = ["response", "code_details"];
+        let host = answer("503", &[]).with_property(&failed, details::CHECK_FAILED);
+        assert_eq!(headers(&mut ResponseSide::default(), &host, true), Flow::Hold);
+        assert_eq!(host.replies.borrow()[0].code, "decision_unavailable");
+        assert_eq!(host.replies.borrow()[0].status, 503);
+    }
+
+    #[test]
+    fn envoys_own_answers_pass_without_a_decision() {
+        for own in ["request_payload_too_large", "route_not_found", "ext_authz_denied"] {
+            let host = answer("413", &[]).with_property(&["response", "code_details"], own);
+            assert_eq!(headers(&mut ResponseSide::default(), &host, true), Flow::Continue);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_masked_is_withheld_at_its_headers() {
+        let unmaskable = [
+            answer("200", &[("content-type", "image/png")]),
+            answer("200", &[JSON, ("content-type", "image/png")]),
+            answer("200", &[JSON, ("content-encoding", "gzip")]),
+            answer("206", &[JSON]),
+            answer("200", &[JSON, ("content-range", "bytes 0-1/2")]),
+            answer("101", &[("upgrade", "websocket")]),
+        ];
+        for host in unmaskable.map(|host| decided(host, Some(OnUnmaskable::Block))) {
+            let mut side = ResponseSide::default();
+            assert_eq!(headers(&mut side, &host, false), Flow::Hold);
+            assert_eq!(host.replies.borrow()[0].status, 502);
+            assert_eq!(host.replies.borrow()[0].decision.as_deref(), Some("dec_1"));
+            assert_ne!(side.withheld(), "");
+            assert_eq!(side.body_sha256(), None);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_masked_passes_whole_where_the_service_says_so() {
+        let image = [("content-type", "image/png"), ("content-length", "3")];
+        let host = decided(answer("200", &image), Some(OnUnmaskable::Pass));
+        let mut side = ResponseSide::default();
+        assert_eq!(headers(&mut side, &host, false), Flow::Continue);
+        assert!(host.header(Map::ResponseHeaders, "content-length").is_some());
+        assert_eq!(chunk(&mut side, &host, b"PNG", true), Flow::Continue);
+        assert_eq!(sent(&host), "PNG");
+
+        let host = decided(answer("200", &[JSON]), Some(OnUnmaskable::Pass));
+        let mut side = ResponseSide::default();
+        headers(&mut side, &host, false);
+        assert_eq!(chunk(&mut side, &host, b"{,", false), Flow::Continue);
+        assert_eq!(sent(&host), "{,");
+        assert_eq!(chunk(&mut side, &host, b"}", true), Flow::Continue);
+        assert_eq!(sent(&host), "}");
+    }
+
+    #[test]
+    fn a_first_chunk_that_cannot_be_masked_is_a_502() {
+        let host = decided(answer("200", &[JSON]), Some(OnUnmaskable::Block));
+        let mut side = ResponseSide::default();
+        headers(&mut side, &host, false);
+        assert_eq!(chunk(&mut side, &host, b"{,", false), Flow::Hold);
+        assert_eq!(sent(&host), "");
+        assert_eq!(host.replies.borrow()[0].code, "response_unmaskable");
+        assert_eq!(host.resets.get(), 0);
+    }
+
+    #[test]
+    fn a_later_chunk_that_cannot_be_masked_resets_the_stream() {
+        for order in [OnUnmaskable::Block, OnUnmaskable::Pass] {
+            let host = decided(answer("200", &[JSON]), Some(order));
+            let mut side = ResponseSide::default();
+            headers(&mut side, &host, false);
+            chunk(&mut side, &host, br#"{"a":"ada@example.com","#, false);
+            assert_eq!(chunk(&mut side, &host, b",", false), Flow::Hold);
+            assert_eq!(sent(&host), "");
+            assert_eq!(host.resets.get(), 1);
+            assert!(host.replies.borrow().is_empty());
+            assert_eq!(side.masked().get("email"), Some(&1));
+            assert_eq!(chunk(&mut side, &host, b"rest", true), Flow::Hold);
+            assert_eq!(sent(&host), "");
+        }
+    }
+
+    #[test]
+    fn a_document_cut_short_does_not_end_well() {
+        let host = decided(answer("200", &[JSON]), Some(OnUnmaskable::Block));
+        let mut side = ResponseSide::default();
+        headers(&mut side, &host, false);
+        chunk(&mut side, &host, br#"{"a":1,"#, false);
+        assert_eq!(chunk(&mut side, &host, b"", true), Flow::Hold);
+        assert_eq!(host.resets.get(), 1);
+    }
+
+    #[test]
+    fn trailers_end_a_body_that_is_complete_and_no_other() {
+        for (body, flow) in [(r#"{"a":1}"#, Flow::Continue), (r#"{"a":1"#, Flow::Hold)] {
+            let host = decided(answer("200", &[JSON]), Some(OnUnmaskable::Block));
+            let host = host.with_headers(Map::ResponseTrailers, &[("x-chaperone-decision", "f")]);
+            let mut side = ResponseSide::default();
+            headers(&mut side, &host, false);
+            chunk(&mut side, &host, body.as_bytes(), false);
+            assert_eq!(side.trailers(&host, Caller::default()), flow, "{body}");
+            assert_eq!(host.header(Map::ResponseTrailers, DECISION_HEADER), None);
+        }
+    }
+
+    #[test]
+    fn the_headers_of_an_event_stream_do_not_wait_for_the_first_event() {
+        let events = [("content-type", "Text/Event-Stream; charset=utf-8")];
+        let host = decided(answer("200", &events), Some(OnUnmaskable::Block));
+        let mut side = ResponseSide::default();
+        assert_eq!(headers(&mut side, &host, false), Flow::Continue);
+        assert_eq!(chunk(&mut side, &host, b"data: ada@example.com\n\n", false), Flow::Continue);
+        assert_eq!(sent(&host), "data: [masked:email]\n\n");
+    }
+
+    #[test]
+    fn an_answer_without_a_body_needs_no_masking() {
+        let image = [("content-type", "image/png"), ("content-length", "9")];
+        let host = decided(answer("200", &image), Some(OnUnmaskable::Block));
+        assert_eq!(headers(&mut ResponseSide::default(), &host, true), Flow::Continue);
+        assert_eq!(host.header(Map::ResponseHeaders, "content-length"), None);
+    }
+
+    #[test]
+    fn a_long_body_that_is_not_masked_is_not_hashed() {
+        let host = decided(answer("200", &[JSON]), None);
+        let mut side = ResponseSide::default();
+        headers(&mut side, &host, false);
+        chunk(&mut side, &host, &vec![b'x'; UNMASKED_HASH_BYTES], false);
+        assert!(side.body_sha256().is_some());
+        chunk(&mut side, &host, b"x", true);
+        assert_eq!(side.body_sha256(), None);
+    }
+}

@@ -115,13 +115,13 @@ fn list(arguments: &ListArguments) -> Result<Done, Failure> {
     };
     let approvals = approvals(&arguments.config.load()?)?;
     let now = SystemClock.now();
-    let found = block_on(approvals.list(state, now, arguments.limit))?.map_err(refused)?;
+    let found = block_on(approvals.list(state, now, arguments.limit))??;
     let views = found.iter().map(|approval| ApprovalView::of(approval, now));
     if arguments.json {
-        return views
-            .map(|view| output::json_line(&view))
-            .collect::<Result<(), _>>()
-            .map(|()| Done::Yes);
+        for view in views {
+            output::json_line(&view)?;
+        }
+        return Ok(Done::Yes);
     }
     let mut rows =
         vec![["ID", "STATE", "SERVICE", "FOR", "DOES", "EXPIRES"].map(String::from).into()];
@@ -158,7 +158,7 @@ fn actions(display: &serde_json::Value) -> String {
 
 fn show(arguments: &ShowArguments) -> Result<Done, Failure> {
     let approvals = approvals(&arguments.config.load()?)?;
-    match block_on(approvals.get(arguments.id))?.map_err(refused)? {
+    match block_on(approvals.get(arguments.id))?? {
         Some(approval) => {
             output::json(&ApprovalView::of(&approval, SystemClock.now()))?;
             Ok(Done::Yes)
@@ -175,7 +175,7 @@ fn vote(arguments: &VoteArguments, verdict: Verdict) -> Result<Done, Failure> {
         let approver = approver(&config, &token).await?;
         let reason = arguments.reason.as_deref();
         let ballot = Ballot { approver: &approver, verdict, reason };
-        approvals.vote(arguments.id, &ballot, SystemClock.now()).await.map_err(refused)
+        Ok::<_, Failure>(approvals.vote(arguments.id, &ballot, SystemClock.now()).await?)
     })??;
     output::json(&ApprovalView::of(&voted, SystemClock.now()))?;
     Ok(Done::Yes)
@@ -221,6 +221,8 @@ fn approvals(config: &Config) -> Result<Approvals, Failure> {
     Ok(Approvals::new(Arc::new(store)))
 }
 
-fn refused(error: ApprovalError) -> Failure {
-    Failure::Refused(format!("{error} ({})", error.code()))
+impl From<ApprovalError> for Failure {
+    fn from(error: ApprovalError) -> Self {
+        Self::Refused(format!("{error} ({})", error.code()))
+    }
 }

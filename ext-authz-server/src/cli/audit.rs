@@ -88,14 +88,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
 async fn tail(arguments: &TailArguments) -> Result<Done, Failure> {
     let log = open(&arguments.config)?;
     if let Some(decision) = &arguments.decision {
-        let entries = log.entries_of(decision).await.map_err(failed)?;
+        let entries = log.entries_of(decision).await?;
         print(&entries, arguments.json)?;
         return Ok(if entries.is_empty() { Done::No } else { Done::Yes });
     }
-    let head = log.head().await.map_err(failed)?;
+    let head = log.head().await?;
     let mut after = head.seq.saturating_sub(u64::from(arguments.lines));
     loop {
-        let entries = log.entries_after(after, PAGE).await.map_err(failed)?;
+        let entries = log.entries_after(after, PAGE).await?;
         print(&entries, arguments.json)?;
         match entries.last() {
             Some(last) => after = last.position.seq,
@@ -168,10 +168,9 @@ fn summary(entry: &Entry, body: &Value) -> String {
 
 async fn verify(arguments: &VerifyArguments) -> Result<Done, Failure> {
     let log = open(&arguments.config)?;
-    let report = log.verify(arguments.head).await.map_err(failed)?;
+    let report = log.verify(arguments.head).await?;
     let grace = Duration::from_secs(arguments.grace);
-    let gaps =
-        log.gaps(UnixMillis::new(0), grace, SystemClock.now(), GAPS).await.map_err(failed)?;
+    let gaps = log.gaps(UnixMillis::new(0), grace, SystemClock.now(), GAPS).await?;
     output::json(&json!({
         "intact": report.is_intact(),
         "entries": report.entries,
@@ -187,6 +186,8 @@ fn open(config: &ConfigFile) -> Result<AuditLog, Failure> {
     Ok(AuditLog::new(Arc::new(store)))
 }
 
-fn failed(error: AuditError) -> Failure {
-    Failure::Refused(format!("the audit log cannot be read ({}): {error}", error.code()))
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        Self::Refused(format!("the audit log cannot be read ({}): {error}", error.code()))
+    }
 }

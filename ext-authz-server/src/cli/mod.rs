@@ -62,9 +62,8 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments),
     };
     match done {
-        Ok(Done::Yes) => ExitCode::SUCCESS,
+        Ok(Done::Yes) | Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Ok(Done::No) => ExitCode::from(1),
-        Err(Failure::ReaderGone) => ExitCode::SUCCESS,
         Err(Failure::Refused(message)) => {
             output::error(&message);
             ExitCode::from(1)

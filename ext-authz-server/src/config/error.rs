@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_saphyr::{Location, Spanned};
 
+use crate::suggestion::nearest;
+
 /// Everything that is wrong with a configuration file.
 #[derive(Debug)]
 pub struct ConfigErrors {
@@ -80,13 +82,8 @@ impl ConfigError {
 /// What to say of a name that is not one of `known`: the nearest one when there is
 /// one near, all of them otherwise.
 pub(super) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
-    let near = known
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .min();
-    match near {
-        Some((_, candidate)) => format!("unknown {what} `{name}`; did you mean `{candidate}`?"),
+    match nearest(name, known.iter().copied()) {
+        Some(candidate) => format!("unknown {what} `{name}`; did you mean `{candidate}`?"),
         None if known.is_empty() => format!("unknown {what} `{name}`"),
         None => format!("unknown {what} `{name}`; expected one of: {}", known.join(", ")),
     }

@@ -121,6 +121,7 @@ pub(super) struct FactsKey {
 /// One issuer of tokens.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "operators know it as `issuer` (RFC 8414)")]
 pub(super) struct Issuer {
     /// The `iss` of its tokens.
     #[schemars(with = "String")]
@@ -329,15 +330,15 @@ mod defaults {
     }
 
     pub(super) fn max_lifetime() -> Time {
-        Time(Duration::from_secs(3600))
+        Time(Duration::from_hours(1))
     }
 
     pub(super) fn key_refresh() -> Time {
-        Time(Duration::from_secs(300))
+        Time(Duration::from_mins(5))
     }
 
     pub(super) fn key_max_stale() -> Time {
-        Time(Duration::from_secs(24 * 3600))
+        Time(Duration::from_hours(24))
     }
 
     pub(super) fn policy_reload() -> Time {

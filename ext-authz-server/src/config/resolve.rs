@@ -170,7 +170,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         },
         services: resolved.services,
         profiles: profiles(written.masking, errors),
-        policies: policies(written.policies, folder, errors),
+        policies: policies(&written.policies, folder, errors),
         outcomes: OutcomesConfig {
             cluster: written.outcomes.cluster,
             interval_ms: u64::try_from(written.outcomes.interval.0.as_millis()).unwrap_or(u64::MAX),
@@ -246,7 +246,7 @@ fn profiles(
 }
 
 fn policies(
-    written: file::Policies,
+    written: &file::Policies,
     folder: &Path,
     errors: &mut Vec<ConfigError>,
 ) -> PolicySettings {

@@ -60,7 +60,7 @@ fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
             response_headers_to_add: vec![header(DECISION_HEADER, decision.as_str())],
             ..Default::default()
         })),
-        dynamic_metadata: Some(obligations(Obligations {
+        dynamic_metadata: Some(obligations(&Obligations {
             decision: decision.to_string(),
             mask: permit.mask,
         })),
@@ -110,7 +110,7 @@ fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckRes
             headers,
             body,
         })),
-        dynamic_metadata: Some(obligations(Obligations {
+        dynamic_metadata: Some(obligations(&Obligations {
             decision: decision.to_string(),
             mask: None,
         })),
@@ -222,7 +222,7 @@ fn grpc_details(decision: &DecisionId, refusal: &Refusal) -> String {
     STANDARD_NO_PAD.encode(status.details())
 }
 
-fn obligations(obligations: Obligations) -> Struct {
+fn obligations(obligations: &Obligations) -> Struct {
     let text = json!(obligations).to_string();
     Struct {
         fields: [(METADATA_KEY.to_owned(), Value { kind: Some(Kind::StringValue(text)) })].into(),

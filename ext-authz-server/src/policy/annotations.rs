@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use super::decision::{ApprovalTerms, ProfileName};
 use super::error::Problem;
 use crate::identity::GroupName;
+use crate::suggestion::nearest;
 
 /// Every annotation.
 pub(super) const NAMES: [&str; 7] = [ID, MASK, RECORD, REQUIRES_APPROVAL, TTL, QUORUM, SHADOW];
@@ -62,19 +63,6 @@ pub(super) fn read(policy: &Policy, profiles: &BTreeSet<ProfileName>) -> (Annota
         }
     }
     (annotations, reader.problems)
-}
-
-/// The candidate that `name` is a slip of, if any is near enough.
-pub(super) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().div_ceil(3))
-        .min()
-        .map(|(_, candidate)| candidate)
 }
 
 struct Reader<'a> {

@@ -9,11 +9,11 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::annotations::nearest;
 use super::decide::{Enforce, Question, RequestContext};
 use super::decision::{ApprovalTerms, Decision, Reason};
 use super::set::{Policy, PolicySet};
 use crate::identity::{Assurance, Chain, GroupName, Hop, Principal};
+use crate::suggestion::nearest;
 
 /// A request as a person describes it.
 #[derive(Clone, Debug, Deserialize)]

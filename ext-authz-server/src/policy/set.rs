@@ -16,6 +16,7 @@ use super::law;
 use super::schema::SCHEMA;
 use super::source::SourceFile;
 use super::validate;
+use crate::suggestion::nearest;
 
 /// What policies may refer to that stands outside of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -161,7 +162,7 @@ impl Draft<'_> {
         for uid in self.cedar.entity_literals() {
             let service = uid.id().unescaped();
             if uid.type_name().basename() == "Service" && !known.services.contains(service) {
-                let near = annotations::nearest(service, known.services.iter().map(String::as_str));
+                let near = nearest(service, known.services.iter().map(String::as_str));
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 warnings.push(warning(format!(
                     "policy `{id}` names the service `{service}`, which is not configured{hint}"

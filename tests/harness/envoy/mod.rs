@@ -21,8 +21,10 @@ const START: Duration = Duration::from_mins(1);
 pub struct EnvoySettings {
     /// The binary.
     pub binary: PathBuf,
-    /// The bootstrap; its ending says whether it is YAML or JSON.
+    /// The bootstrap.
     pub bootstrap: PathBuf,
+    /// More of a bootstrap, which is merged into it.
+    pub overlay: Option<String>,
     /// Where it logs.
     pub log: PathBuf,
     /// The port of its listener.
@@ -53,6 +55,11 @@ impl Envoy {
         SocketAddr::from(([127, 0, 0, 1], self.settings.port))
     }
 
+    /// Where its admin interface is.
+    pub fn admin_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.settings.admin_port))
+    }
+
     /// Ends it and starts it again on the same ports.
     pub async fn restart(&mut self) -> Result<()> {
         self.process.stop();
@@ -77,7 +84,7 @@ impl Envoy {
 
     /// What its admin interface says at `path`, such as `/stats?filter=wasm`.
     pub async fn admin(&self, path: &str) -> Result<String> {
-        let url = format!("http://127.0.0.1:{}{path}", self.settings.admin_port);
+        let url = format!("http://{}{path}", self.admin_address());
         let failed = |error: reqwest::Error| Failure::unexpected(format!("GET {path}"), error);
         reqwest::get(url).await.map_err(failed)?.text().await.map_err(failed)
     }
@@ -96,6 +103,7 @@ async fn run(settings: &EnvoySettings, leash: &Leash) -> Result<Process> {
     command
         .arg("--config-path")
         .arg(&settings.bootstrap)
+        .args(settings.overlay.iter().flat_map(|overlay| ["--config-yaml", overlay]))
         .args(["--concurrency", &settings.concurrency.to_string()])
         // Without hot restart there is no shared memory for several to fight over.
         .arg("--disable-hot-restart")
@@ -140,6 +148,7 @@ mod tests {
         let settings = EnvoySettings {
             binary: obtain(Progress::Quiet).unwrap(),
             bootstrap: workdir.write("envoy.yaml", bootstrap).unwrap(),
+            overlay: None,
             log: workdir.path().join("envoy.log"),
             port,
             admin_port,
@@ -160,6 +169,7 @@ mod tests {
         let settings = EnvoySettings {
             binary: obtain(Progress::Quiet).unwrap(),
             bootstrap: workdir.write("envoy.yaml", "no_such_field: 1").unwrap(),
+            overlay: None,
             log: workdir.path().join("envoy.log"),
             port: 1,
             admin_port: 1,

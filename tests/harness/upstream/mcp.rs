@@ -1,4 +1,4 @@
-//! A small MCP server over streamable HTTP (MCP 2025-06-18): no session, two tools.
+//! A small MCP server over streamable HTTP (MCP 2025-06-18): no session, three tools.
 
 use std::sync::Arc;
 
@@ -90,17 +90,26 @@ fn tools() -> Value {
             "description": "Removes a customer for good.",
             "inputSchema": by_id,
         },
+        {
+            "name": "export_customers",
+            "description": "Everything that is known of every customer.",
+            "inputSchema": { "type": "object" },
+        },
     ])
 }
 
 fn call(database: &Database, params: &Value) -> Handled {
     let invalid = |text: &str| RpcError(INVALID_PARAMS, text.to_owned());
     let id = params["arguments"]["id"].as_i64();
-    let id = id.ok_or_else(|| invalid("the argument `id` is an integer"))?;
+    let id = || id.ok_or_else(|| invalid("the argument `id` is an integer"));
     let done = match params["name"].as_str() {
-        Some("lookup_customer") => database.customer(id),
+        Some("lookup_customer") => database.customer(id()?),
         Some("delete_customer") => {
+            let id = id()?;
             database.delete(id).map(|gone| gone.then(|| json!({ "id": id, "deleted": true })))
+        }
+        Some("export_customers") => {
+            database.customers().map(|all| Some(json!({ "customers": all })))
         }
         _ => return Err(invalid("there is no such tool")),
     };

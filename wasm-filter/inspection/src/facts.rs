@@ -75,7 +75,7 @@ pub struct Command {
 }
 
 /// Attribute names to values; the names and kinds are those of
-/// [`ActionSpec::attributes`].
+/// [`vocabulary::Family::attributes`].
 pub type Attributes = serde_json::Map<String, Value>;
 
 /// An action of the [`vocabulary`]: an unknown one cannot be made.
@@ -248,6 +248,9 @@ impl UnparsedCode {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

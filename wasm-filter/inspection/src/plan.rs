@@ -74,7 +74,7 @@ pub struct ServicePlan {
 #[serde(deny_unknown_fields)]
 pub struct RoutePlan {
     /// A path prefix that ends at a segment: `/sql` matches `/sql` and `/sql/x`,
-    /// not `/sqlite`.
+    /// not `/sqlite`. Plain ASCII, decoded, without a slash at its end.
     pub path: String,
     /// How its requests are read.
     pub inspect: ProtocolPlan,
@@ -191,7 +191,7 @@ impl From<JsonPointer> for String {
 pub struct Limits {
     /// The largest body, in bytes.
     pub body_bytes: usize,
-    /// The deepest nesting.
+    /// The deepest nesting, 1 to 128; SQL is bounded more tightly.
     pub depth: usize,
     /// The most commands in one request.
     pub commands: usize,

@@ -100,7 +100,8 @@ impl FactsKey {
     fn hmac(&self) -> Hmac<Sha256> {
         // A key longer than a block is hashed first, so every length is good;
         // the type says otherwise, and an empty key verifies nothing of ours.
-        Hmac::new_from_slice(&self.secret).unwrap_or_else(|_| Hmac::new(&Default::default()))
+        Hmac::new_from_slice(&self.secret)
+            .unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default()))
     }
 }
 
@@ -234,6 +235,9 @@ fn request_mac(key: &FactsKey, binding: &Binding<'_>, payload: &[u8]) -> Hmac<Sh
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::facts::Protocol;
 

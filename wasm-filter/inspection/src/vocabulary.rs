@@ -195,7 +195,11 @@ pub static ACTIONS: &[ActionSpec] = &[
     sql("sql:select", &["sql:read"], "SELECT, VALUES, TABLE."),
     sql("sql:explain", &["sql:read"], "EXPLAIN that does not execute, SHOW, DESCRIBE."),
     sql("sql:insert", &["sql:write"], "INSERT, REPLACE."),
-    sql("sql:update", &["sql:write"], "UPDATE."),
+    sql(
+        "sql:update",
+        &["sql:write"],
+        "UPDATE; besides `sql:insert`, REPLACE and an INSERT that updates on conflict.",
+    ),
     sql("sql:delete", &["sql:write"], "DELETE."),
     sql("sql:merge", &["sql:write"], "MERGE."),
     sql(
@@ -316,6 +320,9 @@ const fn mcp(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
 

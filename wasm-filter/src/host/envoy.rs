@@ -111,7 +111,7 @@ impl HttpContext for Stream {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        self.flow(|exchange, envoy| exchange.request_trailers(envoy))
+        self.flow(Exchange::request_trailers)
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
@@ -123,7 +123,7 @@ impl HttpContext for Stream {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        self.flow(|exchange, envoy| exchange.response_trailers(envoy))
+        self.flow(Exchange::response_trailers)
     }
 
     fn on_log(&mut self) {

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use super::{Body, Counter, Headers, Host, Level, Map};
 use crate::reply::Reply;
 
+type HeaderList = Vec<(String, Vec<u8>)>;
+
 #[derive(Debug, Default)]
 pub(crate) struct Fake {
     pub(crate) now_ms: Cell<u64>,
-    pub(crate) maps: RefCell<BTreeMap<Map, Vec<(String, Vec<u8>)>>>,
+    pub(crate) maps: RefCell<BTreeMap<Map, HeaderList>>,
     pub(crate) body: RefCell<Vec<u8>>,
     pub(crate) properties: RefCell<BTreeMap<String, Vec<u8>>>,
     pub(crate) replies: RefCell<Vec<Reply>>,

@@ -148,7 +148,7 @@ fn fold(key: &str) -> String {
 
 fn position(bytes: &[u8], at: usize) -> String {
     let before = bytes.get(..at).unwrap_or(bytes);
-    let line = before.iter().filter(|&&byte| byte == b'\n').count().saturating_add(1);
+    let line = before.split(|&byte| byte == b'\n').count();
     let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count().saturating_add(1);
     format!("at line {line} column {column} (byte {at})")
 }
@@ -423,4 +423,202 @@ fn double(text: &str) -> Option<Number> {
         return Some((number as i64).into());
     }
     Number::from_f64(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+
+    fn refused(text: &str) -> (UnparsedCode, String) {
+        let unparsed = parse(text.as_bytes(), 8).unwrap_err();
+        (unparsed.code, unparsed.detail)
+    }
+
+    fn pointer(text: &str) -> JsonPointer {
+        JsonPointer::try_from(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn a_document_is_read_as_it_stands() {
+        let text = r#" {"a":[true,false,null,-1.5e-3,"\u00e9\ud83d\ude00\n\/"],"":{}} "#;
+        let expected = json!({ "a": [true, false, null, -0.0015, "é😀\n/"], "": {} });
+        assert_eq!(parse(text.as_bytes(), 8), Ok(expected));
+    }
+
+    #[test]
+    fn a_refusal_says_where_and_does_not_quote() {
+        assert_eq!(
+            refused("{\n  \"secret\": hunter2\n}"),
+            (
+                UnparsedCode::JsonMalformed,
+                "a value was expected, at line 2 column 13 (byte 14)".to_owned()
+            )
+        );
+        let unparsed = parse(b"[\n\"a\xff\"]", 8).unwrap_err();
+        assert_eq!(unparsed.code, UnparsedCode::Utf8Invalid);
+        assert_eq!(unparsed.detail, "the body is not UTF-8, at line 2 column 3 (byte 4)");
+    }
+
+    #[test]
+    fn nesting_is_bounded_before_it_is_entered() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse(nested(8).as_bytes(), 8).is_ok());
+        assert_eq!(refused(&nested(9)).0, UnparsedCode::TooDeep);
+        // Whatever the limit says.
+        let deep = parse(nested(100_000).as_bytes(), usize::MAX).unwrap_err();
+        assert_eq!(deep.code, UnparsedCode::TooDeep);
+        assert!(parse(nested(MAX_DEPTH).as_bytes(), usize::MAX).is_ok());
+    }
+
+    #[test]
+    fn numbers_keep_their_value_or_are_refused() {
+        let read = |text: &str| parse(text.as_bytes(), 1).map(|value| value.to_string());
+        assert_eq!(read("9223372036854775807").unwrap(), "9223372036854775807");
+        assert_eq!(read("18446744073709551615").unwrap(), "18446744073709551615");
+        assert_eq!(read("-9223372036854775808").unwrap(), "-9223372036854775808");
+        assert_eq!(read("-0").unwrap(), "0");
+        assert_eq!(read("7.0").unwrap(), "7");
+        assert_eq!(read("70e-1").unwrap(), "7");
+        assert_eq!(read("0.1").unwrap(), "0.1");
+        assert_eq!(read("1e300").unwrap(), "1e+300");
+        for text in ["18446744073709551616", "-9223372036854775809", "1e309", "-1e309"] {
+            assert_eq!(read(text).unwrap_err().code, UnparsedCode::JsonNumberInexact, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pointer_finds_what_rfc_6901_says() {
+        let document = json!({ "a/b": { "m~n": [10, { "": 1 }] }, "0": "x" });
+        let at = |text: &str| lookup(&document, &pointer(text)).unwrap();
+        assert_eq!(at(""), Some(&document));
+        assert_eq!(at("/a~1b/m~0n/0"), Some(&json!(10)));
+        assert_eq!(at("/a~1b/m~0n/1/"), Some(&json!(1)));
+        assert_eq!(at("/0"), Some(&json!("x")));
+        for absent in ["/a~1b/m~0n/00", "/a~1b/m~0n/+1", "/a~1b/m~0n/-", "/a~1b/m~0n/2", "/0/x"] {
+            assert_eq!(at(absent), None, "{absent}");
+        }
+    }
+
+    #[test]
+    fn a_key_in_another_case_is_ambiguous_on_the_way_only() {
+        let document = json!({ "user": { "id": 1, "ID": 2, "name": "x" }, "other": 1 });
+        assert!(lookup(&document, &pointer("/user/name")).is_ok());
+        for text in ["/user/id", "/user/Id", "/USER/name"] {
+            let unparsed = lookup(&document, &pointer(text)).unwrap_err();
+            assert_eq!(unparsed.code, UnparsedCode::JsonKeyAmbiguous, "{text}");
+        }
+        let kelvin = json!({ "\u{212a}ey": 1 });
+        assert!(lookup(&kelvin, &pointer("/key")).is_err());
+    }
+
+    #[test]
+    fn equal_documents_have_one_canonical_form() {
+        let one = parse(br#"{"b":[1.0,{"d":1,"c":"\u0041"}],"a":null}"#, 8).unwrap();
+        let other = parse(br#" { "a":null, "b":[1, {"c":"A","d":1e0}] }"#, 8).unwrap();
+        assert_eq!(canonical(&one), r#"{"a":null,"b":[1,{"c":"A","d":1}]}"#);
+        assert_eq!(canonical(&one), canonical(&other));
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod against_serde_json {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        /// Text that is JSON, or nearly.
+        fn near_json() -> impl Strategy<Value = String> {
+            let piece = prop::sample::select(vec![
+                "{",
+                "}",
+                "[",
+                "]",
+                ":",
+                ",",
+                "\"a\"",
+                "\"b\\u0062\"",
+                "\"\\ud834\\udd1e\"",
+                "\"\\ud834\"",
+                "0",
+                "-1",
+                "1.50",
+                "1e5",
+                "01",
+                "1.",
+                "true",
+                "nul",
+                "null",
+                " ",
+                "\n",
+                "\"",
+                "\\",
+                "\u{7f}",
+                "é",
+            ]);
+            prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+        }
+
+        fn same(ours: &Value, theirs: &Value) -> bool {
+            match (ours, theirs) {
+                (Value::Number(ours), Value::Number(theirs)) => ours.as_f64() == theirs.as_f64(),
+                (Value::Array(ours), Value::Array(theirs)) => {
+                    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same(a, b))
+                }
+                (Value::Object(ours), Value::Object(theirs)) => {
+                    ours.len() == theirs.len()
+                        && ours.iter().all(|(k, a)| theirs.get(k).is_some_and(|b| same(a, b)))
+                }
+                (ours, theirs) => ours == theirs,
+            }
+        }
+
+        fn json_values() -> impl Strategy<Value = Value> {
+            let leaf = prop_oneof![
+                Just(Value::Null),
+                any::<bool>().prop_map(Value::from),
+                any::<i64>().prop_map(Value::from),
+                any::<u64>().prop_map(Value::from),
+                any::<f64>().prop_map(Value::from),
+                any::<String>().prop_map(Value::from),
+            ];
+            leaf.prop_recursive(5, 40, 6, |inner| {
+                prop_oneof![
+                    prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                    prop::collection::btree_map(any::<String>(), inner, 0..6)
+                        .prop_map(|map| Value::Object(map.into_iter().collect())),
+                ]
+            })
+        }
+
+        proptest! {
+            #[test]
+            fn what_is_read_is_what_serde_json_reads(text in near_json()) {
+                match parse(text.as_bytes(), 100) {
+                    Ok(ours) => {
+                        let theirs: Value = serde_json::from_str(&text).unwrap();
+                        prop_assert!(same(&ours, &theirs), "{ours} {theirs}");
+                    }
+                    Err(unparsed) if unparsed.code == UnparsedCode::JsonMalformed => {
+                        prop_assert!(serde_json::from_str::<Value>(&text).is_err(), "{text}");
+                    }
+                    Err(_) => {}
+                }
+            }
+
+            #[test]
+            fn every_value_reads_back(value in json_values()) {
+                let read = parse(value.to_string().as_bytes(), 100).unwrap();
+                prop_assert!(same(&read, &value), "{read} {value}");
+                prop_assert_eq!(parse(canonical(&read).as_bytes(), 100), Ok(read));
+            }
+
+            #[test]
+            fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
+                let _ = parse(&bytes, 100);
+            }
+        }
+    }
 }

@@ -215,10 +215,7 @@ fn a_large_event_streams_and_keeps_its_fields() {
     let items = vec![r#"{"password":"hunter2","n":1}"#; 5000].join(",\ndata: ");
     let body = format!("data: [{items}]\nid: 9\n\ndata: {}a@b.com\n\n", "word ".repeat(20_000));
     let masked = all(EVENTS, &body).unwrap();
-    let expected = body
-        .replace("hunter2", "[masked]")
-        .replace("a@b.com", "[masked:email]")
-        .replace("]\nid: 9\n\n", "]\nid: 9\n\n");
+    let expected = body.replace("hunter2", "[masked]").replace("a@b.com", "[masked:email]");
     assert_eq!(masked, expected);
 }
 

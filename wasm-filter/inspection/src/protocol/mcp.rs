@@ -208,3 +208,77 @@ fn action(name: &str) -> Result<Action, Unparsed> {
 fn invalid(why: &str) -> Unparsed {
     Unparsed::new(UnparsedCode::JsonRpcInvalid, why)
 }
+
+#[cfg(test)]
+mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::vocabulary::{ACTIONS, ResourceKind};
+
+    fn post(body: &str) -> Result<Command, UnparsedCode> {
+        let head = RequestHead {
+            method: "POST",
+            authority: "a.example",
+            path: "/mcp",
+            content_type: Some("application/json"),
+            content_encoding: None,
+        };
+        command(&Limits::default(), &head, body.as_bytes()).map_err(|unparsed| unparsed.code)
+    }
+
+    #[test]
+    fn every_mcp_action_of_the_vocabulary_can_be_asked_for() {
+        for spec in ACTIONS.iter().filter(|spec| spec.name.starts_with("mcp:")) {
+            let method = match spec.name {
+                // These are no methods of JSON-RPC.
+                "mcp:response" | "mcp:stream" | "mcp:session/end" => continue,
+                "mcp:notification" => {
+                    let body = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+                    assert_eq!(post(body).map(|command| command.action.name()), Ok(spec.name));
+                    continue;
+                }
+                name => name.trim_start_matches("mcp:"),
+            };
+            let body = format!(
+                r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"n","uri":"u"}}}}"#
+            );
+            let command = post(&body).unwrap_or_else(|code| panic!("{method}: {code:?}"));
+            assert_eq!(command.action.name(), spec.name);
+            let expected = match spec.resource {
+                ResourceKind::Tool | ResourceKind::Prompt => "n",
+                ResourceKind::McpResource => "u",
+                _ => "",
+            };
+            assert_eq!(command.resource, expected, "{method}");
+        }
+    }
+
+    #[test]
+    fn what_is_approved_is_bound_to_the_parameters_but_not_to_their_progress_token() {
+        let digest = |params: &str| {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
+            post(&body).map(|command| command.attributes["params_sha256"].clone())
+        };
+        let plain = digest(r#"{"name":"n","arguments":{"id":7,"to":"x"}}"#);
+        let same = [
+            r#"{"arguments":{"to":"x","id":7.0},"name":"n"}"#,
+            r#"{"name":"n","arguments":{"id":7,"to":"x"},"_meta":{}}"#,
+            r#"{"name":"n","arguments":{"id":7,"to":"x"},"_meta":{"progressToken":"p"}}"#,
+        ];
+        for params in same {
+            assert_eq!(digest(params), plain, "{params}");
+        }
+        let others = [
+            r#"{"name":"n","arguments":{"id":8,"to":"x"}}"#,
+            r#"{"name":"n","arguments":{"id":"7","to":"x"}}"#,
+            r#"{"name":"n","arguments":{"id":7,"to":"x"},"_meta":{"x":1}}"#,
+            r#"{"name":"n","arguments":{"id":7,"to":"x","progressToken":1}}"#,
+        ];
+        for params in others {
+            assert_ne!(digest(params), plain, "{params}");
+        }
+    }
+}

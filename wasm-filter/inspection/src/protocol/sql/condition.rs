@@ -9,36 +9,43 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator as Op, Expr, Query, TableFactor, UnaryOperator, Value, Visit as _, Visitor,
+    BinaryOperator as Op, Expr, Ident, Query, TableFactor, UnaryOperator, Value, Visit as _,
+    Visitor,
 };
 
+use crate::plan::SqlDialect;
+
 /// Whether `condition` is there and limits the rows.
-pub(super) fn limits(condition: Option<&Expr>) -> bool {
-    condition.is_some_and(|condition| holds_for_some_only(condition, true))
+pub(super) fn limits(condition: Option<&Expr>, dialect: SqlDialect) -> bool {
+    condition.is_some_and(|condition| holds_for_some_only(condition, true, dialect))
 }
 
 /// Whether `expr` (or, unless `sense`, its negation) may not hold for every row.
-fn holds_for_some_only(expr: &Expr, sense: bool) -> bool {
+fn holds_for_some_only(expr: &Expr, sense: bool, dialect: SqlDialect) -> bool {
     match expr {
-        Expr::Nested(inner) => holds_for_some_only(inner, sense),
         Expr::UnaryOp { op: UnaryOperator::Not | UnaryOperator::BangNot, expr } => {
-            holds_for_some_only(expr, !sense)
+            holds_for_some_only(expr, !sense, dialect)
         }
-        Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => holds_for_some_only(inner, sense),
-        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => holds_for_some_only(inner, !sense),
+        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => {
+            holds_for_some_only(inner, sense, dialect)
+        }
+        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => {
+            holds_for_some_only(inner, !sense, dialect)
+        }
         Expr::BinaryOp { left, op: op @ (Op::And | Op::Or), right } => {
             // Where both sides must hold, one that limits is enough. NOT turns AND
             // into OR.
             if (*op == Op::And) == sense {
-                holds_for_some_only(left, sense) || holds_for_some_only(right, sense)
+                holds_for_some_only(left, sense, dialect)
+                    || holds_for_some_only(right, sense, dialect)
             } else {
-                holds_for_some_only(left, sense)
-                    && holds_for_some_only(right, sense)
+                holds_for_some_only(left, sense, dialect)
+                    && holds_for_some_only(right, sense, dialect)
                     && !any_complements(expr, op)
             }
         }
         Expr::BinaryOp { left, op, right } if bare(left) == bare(right) => {
-            reflexive(op) != Some(sense) && depends_on_row(expr)
+            reflexive(op) != Some(sense) && depends_on_row(expr, dialect)
         }
         Expr::IsNotDistinctFrom(left, right) if bare(left) == bare(right) => !sense,
         Expr::IsDistinctFrom(left, right) if bare(left) == bare(right) => sense,
@@ -46,9 +53,9 @@ fn holds_for_some_only(expr: &Expr, sense: bool) -> bool {
         | Expr::ILike { negated, expr: left, pattern, .. } => {
             let all = matches!(string(pattern), Some(text) if !text.is_empty() && text.bytes().all(|b| b == b'%'));
             let always = all || bare(left) == bare(pattern);
-            !(always && *negated != sense) && depends_on_row(expr)
+            !(always && *negated != sense) && depends_on_row(expr, dialect)
         }
-        other => depends_on_row(other),
+        other => depends_on_row(other, dialect),
     }
 }
 
@@ -87,7 +94,7 @@ fn any_complements(chain: &Expr, op: &Op) -> bool {
     while let Some(expr) = open.pop() {
         match bare(expr) {
             Expr::BinaryOp { left, op: other, right } if other == op => {
-                open.extend([&**left, &**right])
+                open.extend([&**left, &**right]);
             }
             part => parts.push(part),
         }
@@ -147,16 +154,25 @@ fn complementary(one: &Op, other: &Op) -> bool {
 
 /// Whether `expr` names a column that is not a subquery's own. A condition that
 /// does not holds for every row or for none.
-fn depends_on_row(expr: &Expr) -> bool {
-    let mut search = ColumnSearch { inner: Vec::new(), found: false };
+fn depends_on_row(expr: &Expr, dialect: SqlDialect) -> bool {
+    let mut search = ColumnSearch { dialect, inner: Vec::new(), found: false };
     let _ = expr.visit(&mut search);
     search.found
 }
 
 struct ColumnSearch {
+    dialect: SqlDialect,
     /// The table names of each query around, in lower case.
     inner: Vec<Vec<String>>,
     found: bool,
+}
+
+impl ColumnSearch {
+    /// SQLite takes `"x"` for a string where there is no column of that name.
+    fn may_be_text(&self, name: &Ident) -> bool {
+        matches!(self.dialect, SqlDialect::Sqlite | SqlDialect::Generic)
+            && name.quote_style == Some('"')
+    }
 }
 
 impl Visitor for ColumnSearch {
@@ -177,7 +193,7 @@ impl Visitor for ColumnSearch {
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         self.found = match expr {
             // In a subquery an unqualified column is taken for the subquery's own.
-            Expr::Identifier(_) => self.inner.is_empty(),
+            Expr::Identifier(name) => self.inner.is_empty() && !self.may_be_text(name),
             Expr::CompoundIdentifier(parts) => {
                 let qualifier = parts.iter().rev().nth(1).map(|part| part.value.to_lowercase());
                 !self.inner.iter().flatten().any(|name| Some(name) == qualifier.as_ref())

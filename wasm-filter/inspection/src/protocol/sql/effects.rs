@@ -4,17 +4,19 @@
 //! The whole tree is walked, so that a DELETE in a CTE or a table in a subquery
 //! counts. In doubt a name is a table, and a write acts on the service.
 
+mod scopes;
 mod targets;
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Delete, Expr, FromTable, Ident, Insert, Merge, ObjectName, ObjectNamePart, OutputClause, Query,
-    Select, SetExpr, Statement, TableFactor, TableObject, TableWithJoins, Update, Visit as _,
-    Visitor,
+    Delete, Expr, FromTable, Ident, InTarget, Insert, Merge, ObjectName, ObjectNamePart,
+    OnConflictAction, OnInsert, OutputClause, Query, Select, SetExpr, SqliteOnConflict, Statement,
+    TableFactor, TableObject, TableWithJoins, Update, Visit as _, Visitor,
 };
 
+use self::scopes::Scopes;
 use super::{condition, names};
 use crate::facts::Action;
 use crate::plan::SqlDialect;
@@ -33,6 +35,9 @@ pub(super) struct Effects {
     /// Whether every UPDATE and DELETE in it has a WHERE that limits it or, where
     /// there is none of them, every SELECT from a table.
     pub(super) has_where: bool,
+    /// Whether a table's name is computed (Snowflake's `IDENTIFIER(…)`), so that
+    /// what is touched cannot be said.
+    pub(super) computed_name: bool,
 }
 
 /// What `statement` does.
@@ -66,10 +71,10 @@ struct Walk {
     written: Vec<(Action, String)>,
     read: BTreeSet<String>,
     functions: BTreeSet<String>,
+    computed_name: bool,
     /// Names that are no reads: the addresses of nodes of the tree that is walked.
     not_read: HashSet<usize>,
-    /// The queries around the place that is walked.
-    scopes: Vec<Scope>,
+    scopes: Scopes,
     /// Whether it has an UPDATE or DELETE, and whether one of them is unlimited.
     limited: Limited,
     /// The same of SELECT.
@@ -90,15 +95,6 @@ impl Limited {
     }
 }
 
-/// The CTEs of a query: names, the addresses of their bodies, and how many of them
-/// can be seen from where the walk is.
-struct Scope {
-    query: usize,
-    ctes: Vec<(Ident, usize)>,
-    recursive: bool,
-    visible: usize,
-}
-
 impl Walk {
     fn new(dialect: SqlDialect) -> Self {
         Self {
@@ -106,8 +102,9 @@ impl Walk {
             written: Vec::new(),
             read: BTreeSet::new(),
             functions: BTreeSet::new(),
+            computed_name: false,
             not_read: HashSet::new(),
-            scopes: Vec::new(),
+            scopes: Scopes::default(),
             limited: Limited::default(),
             selects: Limited::default(),
         }
@@ -121,6 +118,7 @@ impl Walk {
             read: self.read,
             read_action: action("sql:select"),
             functions: self.functions,
+            computed_name: self.computed_name,
         }
     }
 
@@ -137,14 +135,38 @@ impl Walk {
 
     fn writes_table(&mut self, action: Action, name: &ObjectName) {
         // Some databases write through a CTE to the tables in it.
-        let table =
-            if self.is_cte(name) { String::new() } else { names::table(name, self.dialect) };
+        let table = if self.is_cte(name) { String::new() } else { self.name(name) };
         self.writes(action, table);
     }
 
     fn reads_table(&mut self, name: &ObjectName) {
         if !self.is_cte(name) {
-            self.read.insert(names::table(name, self.dialect));
+            let name = self.name(name);
+            self.read.insert(name);
+        }
+    }
+
+    fn name(&mut self, name: &ObjectName) -> String {
+        self.computed_name |= name.0.iter().any(|part| matches!(part, ObjectNamePart::Function(_)));
+        names::table(name, self.dialect)
+    }
+
+    /// `x IN users` reads the table, and `x IN f()` calls the function.
+    fn reads_by_in(&mut self, target: &InTarget) {
+        match target {
+            InTarget::Table { name, args: Some(_) } => {
+                self.target(name);
+                self.calls(name);
+            }
+            InTarget::List(items) if self.dialect == SqlDialect::Clickhouse => {
+                let parts = match items.as_slice() {
+                    [Expr::Identifier(name)] if !self.is_cte_name(name) => vec![name],
+                    [Expr::CompoundIdentifier(parts)] => parts.iter().collect(),
+                    _ => return,
+                };
+                self.read.insert(names::of_idents(&parts, self.dialect));
+            }
+            _ => {}
         }
     }
 
@@ -156,13 +178,7 @@ impl Walk {
     }
 
     fn is_cte_name(&self, used: &Ident) -> bool {
-        self.scopes.iter().any(|scope| {
-            scope
-                .ctes
-                .iter()
-                .take(scope.visible)
-                .any(|(defined, _)| names::surely_same(defined, used, self.dialect))
-        })
+        self.scopes.define(used, self.dialect)
     }
 
     fn calls(&mut self, name: &ObjectName) {
@@ -178,6 +194,9 @@ impl Walk {
                     self.writes_table(action("sql:truncate"), name);
                 }
                 self.writes_table(insert_action, name);
+                if replaces_rows(insert) {
+                    self.writes_table(action("sql:update"), name);
+                }
             }
             TableObject::TableFunction(function) => {
                 self.calls(&function.name);
@@ -204,7 +223,7 @@ impl Walk {
             None => &[],
         };
         let targets = self.targets(std::slice::from_ref(&update.table), from);
-        self.limited.see(condition::limits(update.selection.as_ref()));
+        self.limited.see(condition::limits(update.selection.as_ref(), self.dialect));
         self.dml("sql:update", &targets, update.returning.is_some(), update.output.as_ref());
     }
 
@@ -219,7 +238,7 @@ impl Walk {
         for name in &delete.tables {
             self.target(name);
         }
-        self.limited.see(condition::limits(delete.selection.as_ref()));
+        self.limited.see(condition::limits(delete.selection.as_ref(), self.dialect));
         self.dml("sql:delete", &targets, delete.returning.is_some(), delete.output.as_ref());
     }
 
@@ -353,32 +372,13 @@ impl Visitor for Walk {
     type Break = std::convert::Infallible;
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
-        let at = address(query);
-        if let Some(scope) = self.scopes.last_mut()
-            && let Some(index) = scope.ctes.iter().position(|(_, body)| *body == at)
-        {
-            // The earlier ones, and itself where the WITH is recursive.
-            scope.visible = index.saturating_add(usize::from(scope.recursive));
-        }
-        let ctes = query.with.as_ref().map_or(&[][..], |with| &with.cte_tables);
-        self.scopes.push(Scope {
-            query: at,
-            ctes: ctes.iter().map(|cte| (cte.alias.name.clone(), address(&*cte.query))).collect(),
-            recursive: query.with.as_ref().is_some_and(|with| with.recursive),
-            visible: ctes.len(),
-        });
+        self.scopes.enter(query);
         self.table_commands(&query.body);
         ControlFlow::Continue(())
     }
 
     fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
-        let at = address(query);
-        if self.scopes.pop_if(|scope| scope.query == at).is_some()
-            && let Some(scope) = self.scopes.last_mut()
-            && scope.ctes.iter().any(|(_, body)| *body == at)
-        {
-            scope.visible = scope.ctes.len();
-        }
+        self.scopes.leave(query);
         ControlFlow::Continue(())
     }
 
@@ -391,8 +391,8 @@ impl Visitor for Walk {
             _ => false,
         });
         if from_table {
-            let limited = condition::limits(select.selection.as_ref())
-                || condition::limits(select.prewhere.as_ref());
+            let limited = condition::limits(select.selection.as_ref(), self.dialect)
+                || condition::limits(select.prewhere.as_ref(), self.dialect);
             self.selects.see(limited);
         }
         ControlFlow::Continue(())
@@ -420,8 +420,10 @@ impl Visitor for Walk {
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
-        if let Expr::Function(function) = expr {
-            self.calls(&function.name);
+        match expr {
+            Expr::Function(function) => self.calls(&function.name),
+            Expr::In { target, .. } => self.reads_by_in(target),
+            _ => {}
         }
         ControlFlow::Continue(())
     }
@@ -437,6 +439,17 @@ impl Visitor for Walk {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Whether an INSERT may change rows that are there already.
+fn replaces_rows(insert: &Insert) -> bool {
+    let replaces = insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+    let updates = match &insert.on {
+        Some(OnInsert::OnConflict(conflict)) => conflict.action != OnConflictAction::DoNothing,
+        Some(_) => true,
+        None => false,
+    };
+    replaces || updates
 }
 
 fn insert_target(insert: &Insert) -> Vec<ObjectName> {

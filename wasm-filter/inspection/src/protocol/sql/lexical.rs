@@ -16,6 +16,14 @@ use crate::plan::SqlDialect;
 /// as it is long, without any recursion that the parser would count.
 const MAX_CHAIN: usize = 400;
 
+/// The most brackets inside each other. A level of `FROM (FROM (…` takes over 20 KiB
+/// of stack in a release build, and Wasm has 1 MiB.
+const MAX_BRACKETS: usize = 24;
+
+/// What a JOIN counts for: `a JOIN b JOIN c …` with the conditions at the end is
+/// recursion that the parser does not count.
+const JOIN_WEIGHT: usize = 6;
+
 /// The parser's rules of a dialect.
 pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
     match dialect {
@@ -38,9 +46,17 @@ pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpa
         malformed("the SQL text has an unfinished or unknown token", &at)
     })?;
     let mut depth = Depth::new();
-    for token in &tokens {
-        check_token(dialect, &token.token)?;
-        depth.take(&token.token)?;
+    let mut changes_rows = false;
+    for TokenWithSpan { token, .. } in &tokens {
+        check_token(dialect, token)?;
+        depth.take(token)?;
+        if changes_rows && is_modifier(dialect, token) {
+            return Err(refused("UPDATE and DELETE with a modifier are not read"));
+        }
+        if !matches!(token, Token::Whitespace(_)) {
+            changes_rows = matches!(token, Token::Word(word)
+                if matches!(word.keyword, Keyword::UPDATE | Keyword::DELETE));
+        }
     }
     Ok(tokens)
 }
@@ -113,6 +129,16 @@ fn check_token(dialect: SqlDialect, token: &Token) -> Result<(), Unparsed> {
     }
 }
 
+/// Words after MySQL's UPDATE and DELETE that the parser takes for the table.
+fn is_modifier(dialect: SqlDialect, token: &Token) -> bool {
+    let Token::Word(word) = token else { return false };
+    matches!(dialect, SqlDialect::Mysql | SqlDialect::Generic)
+        && word.quote_style.is_none()
+        && ["LOW_PRIORITY", "QUICK", "IGNORE"]
+            .iter()
+            .any(|modifier| word.value.eq_ignore_ascii_case(modifier))
+}
+
 /// An upper bound of the tree's depth, from the tokens alone: the operators and
 /// keywords on the way from the statement's start to here, without those of lists'
 /// earlier items and of brackets that were closed.
@@ -137,8 +163,14 @@ impl Depth {
     fn take(&mut self, token: &Token) -> Result<(), Unparsed> {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => {
-                self.count(|level| &mut level.chain);
+                self.count(1, |level| &mut level.chain);
                 self.levels.push(Level::default());
+                if self.levels.len() > MAX_BRACKETS {
+                    return Err(Unparsed::new(
+                        UnparsedCode::TooDeep,
+                        format!("the SQL text nests brackets deeper than {MAX_BRACKETS}"),
+                    ));
+                }
             }
             Token::RParen | Token::RBracket | Token::RBrace if self.levels.len() > 1 => {
                 if let Some(level) = self.levels.pop() {
@@ -159,7 +191,10 @@ impl Depth {
                     Keyword::UNION | Keyword::EXCEPT | Keyword::INTERSECT | Keyword::MINUS
                 ) =>
             {
-                self.count(|level| &mut level.spine);
+                self.count(1, |level| &mut level.spine);
+            }
+            Token::Word(word) if word.keyword == Keyword::JOIN => {
+                self.count(JOIN_WEIGHT, |level| &mut level.chain);
             }
             Token::Word(word) if word.keyword == Keyword::NoKeyword => {}
             Token::Whitespace(_)
@@ -169,7 +204,7 @@ impl Depth {
             | Token::DoubleQuotedString(_)
             | Token::Placeholder(_)
             | Token::EOF => {}
-            _ => self.count(|level| &mut level.chain),
+            _ => self.count(1, |level| &mut level.chain),
         }
         if self.total > MAX_CHAIN {
             return Err(Unparsed::new(
@@ -180,11 +215,11 @@ impl Depth {
         Ok(())
     }
 
-    fn count(&mut self, counter: fn(&mut Level) -> &mut usize) {
+    fn count(&mut self, weight: usize, counter: fn(&mut Level) -> &mut usize) {
         if let Some(level) = self.levels.last_mut() {
             let counter = counter(level);
-            *counter = counter.saturating_add(1);
-            self.total = self.total.saturating_add(1);
+            *counter = counter.saturating_add(weight);
+            self.total = self.total.saturating_add(weight);
         }
     }
 
