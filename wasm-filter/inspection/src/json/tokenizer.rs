@@ -481,6 +481,9 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::Kind::{
+        BeginArray, BeginObject, EndArray, EndObject, False, Key, Null, Number, True,
+    };
     use super::*;
     use crate::json::escape;
 
@@ -503,8 +506,7 @@ mod tests {
 
     fn is_json(bytes: &[u8]) -> bool {
         let escapes = |(kind, text): &(Kind, Vec<u8>)| {
-            !matches!(kind, Kind::String | Kind::Key)
-                || escape::decode(text, &mut Vec::new()).is_ok()
+            !matches!(kind, Kind::String | Key) || escape::decode(text, &mut Vec::new()).is_ok()
         };
         tokens(&[bytes]).is_ok_and(|tokens| tokens.iter().all(escapes))
     }
@@ -513,7 +515,6 @@ mod tests {
     fn a_document_reads_as_its_tokens_wherever_it_is_cut() {
         let body = br#" {"a\"\\":[-1.5e3,true,null],"":{"b":"\u00e9"},"c":false} "#;
         let kinds: Vec<Kind> = tokens(&[body]).unwrap().iter().map(|(kind, _)| *kind).collect();
-        use Kind::{BeginArray, BeginObject, EndArray, EndObject, False, Key, Null, Number, True};
         assert_eq!(
             kinds,
             [

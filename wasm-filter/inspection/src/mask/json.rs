@@ -121,8 +121,8 @@ struct Editor {
     next: Next,
     /// The depth of the container that is being masked whole.
     masked: Option<usize>,
-    /// The text is a string of another document.
-    nested: bool,
+    /// How many documents this one is inside of, each a string of the next.
+    nesting: usize,
     masked_keys: u64,
     decoded: Vec<u8>,
     replacement: Vec<u8>,
@@ -233,8 +233,8 @@ impl Editor {
         }
         let text = decoded(written, token.traits, &mut self.decoded)?;
         self.replacement.clear();
-        if !self.nested && matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) {
-            match document_in_string(profile, counts, text) {
+        if self.nesting < MAX_NESTING && matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) {
+            match document_in_string(profile, counts, text, self.nesting) {
                 Ok(masked) if masked == text => return Ok(Edit::Keep),
                 Ok(masked) => {
                     escape::encode(&masked, &mut self.replacement);
@@ -253,6 +253,10 @@ impl Editor {
         Ok(if found { Edit::Replaced } else { Edit::Keep })
     }
 }
+
+/// How deep documents are read that are strings of each other. Each level at least
+/// doubles the backslashes before a quote, so that more does not occur.
+const MAX_NESTING: usize = 4;
 
 const LONG_STRING: &str = "long_string";
 const MALFORMED_JSON: &str = "malformed_json";
@@ -292,19 +296,20 @@ fn decoded<'a>(
     Ok(buffer)
 }
 
-/// Masks the document that a string holds, one level deep: a tool's result is
-/// often JSON in a string.
+/// Masks the document that a string holds: a tool's result is often JSON in a
+/// string, and may hold another tool's.
 fn document_in_string(
     profile: &CompiledProfile,
     counts: &mut Counts,
     text: &[u8],
+    nesting: usize,
 ) -> Result<Vec<u8>, Unmaskable> {
-    let mut masker = JsonMasker::document();
-    masker.editor.nested = true;
+    let mut document = JsonMasker::document();
+    document.editor.nesting = nesting.saturating_add(1);
     let mut own = Counts::default();
     let mut masked = Vec::with_capacity(text.len());
-    masker.push(profile, &mut own, text, &mut masked)?;
-    masker.finish(profile, &mut own, &mut masked)?;
+    document.push(profile, &mut own, text, &mut masked)?;
+    document.finish(profile, &mut own, &mut masked)?;
     counts.add_all(own);
     Ok(masked)
 }

@@ -94,6 +94,44 @@ fn a_body_is_masked_alike_wherever_it_is_cut() {
 }
 
 #[test]
+fn runs_that_are_longer_than_what_is_looked_at_are_masked_alike() {
+    let header = |claims: usize| {
+        use base64::Engine as _;
+        let json = format!("{{\"alg\":\"none\",\"x\":\"{}\"}}", "y".repeat(claims));
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(json)
+    };
+    let (short, joined, long) = (header(40), header(400), header(7000));
+    let bodies = [
+        format!("{}@example.com {}", "local".repeat(20), "x".repeat(70)),
+        format!("a@{}example.com", "label.".repeat(60)),
+        format!("a@{}.com b@{}", "l".repeat(64), "é.".repeat(200)),
+        format!("{short}.x _{short}.x -{joined}.x {joined}.x {long}.x"),
+        format!(
+            "{}DE89370400440532013000 {}AKIAIOSFODNN7EXAMPLE",
+            "x.".repeat(50),
+            "y_".repeat(50)
+        ),
+        format!("{} 4111111111111111 {}", "1".repeat(300), "4111 ".repeat(60)),
+        format!("-----BEGIN {}PRIVATE KEY-----\nx", "A".repeat(70)),
+        format!("-----BEGIN PRIVATE KEY-----\n-----END {}-----a@b.com", "A".repeat(80)),
+        format!("{}a@b.com", " ".repeat(20_000)),
+    ];
+    let profile = built_in("all");
+    for body in bodies.iter().map(String::as_bytes) {
+        let whole = mask(&profile, TEXT, [body]);
+        for size in [1, 7, 61, 513, 9000] {
+            assert_eq!(mask(&profile, TEXT, body.chunks(size)), whole, "by {size}");
+        }
+    }
+    let masked = mask(&profile, TEXT, [bodies[3].as_bytes()]).unwrap();
+    assert_eq!(
+        masked,
+        format!("[masked:jwt] _[masked:jwt] -{joined}.x [masked:jwt] {long}.x"),
+        "headers are read to their bounds"
+    );
+}
+
+#[test]
 fn nothing_sensitive_of_the_corpus_gets_out() {
     for (content_type, body) in corpus() {
         // Values that touch are other values: no word of theirs begins or ends.

@@ -125,6 +125,13 @@ fn a_json_document_in_a_string_is_masked_as_one() {
         all(JSON, r#"{"content":[{"type":"text","text":"{\"password\":\"hunter2\",\"n\":1}"}]}"#),
         Ok(r#"{"content":[{"type":"text","text":"{\"password\":\"[masked]\",\"n\":1}"}]}"#.into())
     );
+    let mut deep = "{\"token\":\"x\"}".to_owned();
+    let mut masked = "{\"token\":\"[masked]\"}".to_owned();
+    for _ in 0..4 {
+        (deep, masked) =
+            (serde_json::json!([deep]).to_string(), serde_json::json!([masked]).to_string());
+        assert_eq!(all(JSON, &deep).unwrap(), masked);
+    }
     // Nothing to mask in it: as it was written.
     let plain = r#"{"text":"{\u0022a\u0022: 1}"}"#;
     assert_eq!(all(JSON, plain).unwrap(), plain);
