@@ -131,8 +131,9 @@ fn explain_request(arguments: &ExplainArguments) -> Result<Done, Failure> {
     std::io::stdin().lock().read_to_string(&mut text)?;
     let request: HypotheticalRequest = serde_json::from_str(&text)
         .map_err(|error| Failure::Usage(format!("the request on standard input: {error}")))?;
+    let services = config.policy_names().services;
     let groups = |principal: &_| config.groups.of(principal).cloned().collect();
-    let explanation = explain(&policies.current(), config.enforce, &request, groups)
+    let explanation = explain(&policies.current(), config.enforce, &services, &request, groups)
         .map_err(|error| Failure::Usage(format!("the request on standard input: {error}")))?;
     output::json(&explanation)?;
     Ok(if explanation.allowed() { Done::Yes } else { Done::No })

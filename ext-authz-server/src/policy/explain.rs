@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use chaperone_inspection::facts::{Action, Command};
-use chaperone_inspection::vocabulary::{ACTIONS, AttributeKind, Family, GROUPS};
+use chaperone_inspection::vocabulary::{ACTIONS, AttributeKind, Family, GROUPS, ResourceKind};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::decide::{Enforce, Question, RequestContext};
 use super::decision::{ApprovalTerms, Decision, Reason};
 use super::set::{Policy, PolicySet};
-use crate::identity::{Assurance, Chain, GroupName, Hop, Principal};
+use crate::identity::{Assurance, Chain, GroupName, Hop, NameError, Principal};
 use crate::suggestion::nearest;
 
 /// A request as a person describes it.
@@ -20,35 +20,83 @@ use crate::suggestion::nearest;
 #[serde(deny_unknown_fields)]
 pub struct HypotheticalRequest {
     /// Who calls now; may be left out when the chain tells.
-    pub principal: Option<Principal>,
+    pub principal: Option<WrittenPrincipal>,
     /// The chain, the root first; only the principal when left out.
     #[serde(default)]
     pub chain: Vec<HypotheticalHop>,
-    /// The action, such as `sql:delete`.
+    /// The action, such as `sql:delete` or `Action::"sql:delete"`.
     pub action: String,
-    /// The resource within the service; the service as a whole when left out.
+    /// The resource within the service, such as `users` or `Table::"users"`; the
+    /// service as a whole when left out or written `Service::"orders"`.
     #[serde(default)]
     pub resource: String,
-    /// The service.
-    pub service: String,
+    /// The service; may be left out when the resource tells or there is only one.
+    pub service: Option<String>,
     /// The attributes of the command under the name of their family, such as
     /// `{"sql": {"has_where": true}}`, and `request` with `method`, `host` and `path`.
     #[serde(default)]
     pub context: Map<String, Value>,
 }
 
+/// A principal as a person writes it: `github/ci`, or `Agent::"github/ci"` as in a
+/// policy.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct WrittenPrincipal(pub Principal);
+
+impl TryFrom<String> for WrittenPrincipal {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        entity_id(&text, "Agent").unwrap_or(&text).parse().map(Self)
+    }
+}
+
+/// The id in `kind::"id"`.
+fn entity_id<'a>(text: &'a str, kind: &str) -> Option<&'a str> {
+    text.strip_prefix(kind)?.strip_prefix("::\"")?.strip_suffix('"')
+}
+
 /// A hop as a person describes it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct DescribedHop {
+    principal: WrittenPrincipal,
+    #[serde(default)]
+    groups: BTreeSet<GroupName>,
+    #[serde(default = "proven")]
+    assurance: Assurance,
+}
+
+impl TryFrom<Value> for HypotheticalHop {
+    type Error = serde_json::Error;
+
+    fn try_from(written: Value) -> Result<Self, Self::Error> {
+        if written.is_string() {
+            let WrittenPrincipal(principal) = serde_json::from_value(written)?;
+            return Ok(Self::of(principal));
+        }
+        let DescribedHop { principal, groups, assurance } = serde_json::from_value(written)?;
+        Ok(Self { principal: principal.0, groups, assurance })
+    }
+}
+
+/// A hop of a request that a person describes: an object, or only the principal.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Value")]
 pub struct HypotheticalHop {
     /// Who.
     pub principal: Principal,
     /// Groups besides those that the configuration gives.
-    #[serde(default)]
     pub groups: BTreeSet<GroupName>,
     /// How well known.
-    #[serde(default = "proven")]
     pub assurance: Assurance,
+}
+
+impl HypotheticalHop {
+    const fn of(principal: Principal) -> Self {
+        Self { principal, groups: BTreeSet::new(), assurance: proven() }
+    }
 }
 
 const fn proven() -> Assurance {
@@ -58,6 +106,9 @@ const fn proven() -> Assurance {
 /// Why a description is not a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
+    /// Nothing is called.
+    #[error("the request needs a `service`: there are {}", .0.join(", "))]
+    ServiceMissing(Vec<String>),
     /// Nobody calls.
     #[error("the request needs a `principal`, or a `chain` with at least one hop")]
     NobodyCalls,
@@ -201,21 +252,24 @@ pub struct ExplainedHop {
     pub policies: Vec<String>,
 }
 
-/// What `set` says of `request`; `groups_of` tells what the configuration gives.
+/// What `set` says of `request` to one of `services`; `groups_of` tells what the
+/// configuration gives.
 pub fn explain(
     set: &PolicySet,
     enforce: Enforce,
+    services: &BTreeSet<String>,
     request: &HypotheticalRequest,
     groups_of: impl Fn(&Principal) -> BTreeSet<GroupName>,
 ) -> Result<Explanation, ExplainError> {
     let chain = chain(request, groups_of)?;
-    let action = action(&request.action)?;
+    let action = action(entity_id(&request.action, "Action").unwrap_or(&request.action))?;
+    let (service, resource) = target(request, services)?;
     let (attributes, [method, host, path]) = context(&request.context, action.spec().family)?;
-    let command = Command { action, resource: request.resource.clone(), attributes };
+    let command = Command { action, resource: resource.to_owned(), attributes };
     let answer = set.decide(&Question {
         chain: &chain,
         enforce,
-        service: &request.service,
+        service,
         request: RequestContext { method: &method, host: &host, path: &path },
         commands: &[command],
     });
@@ -269,21 +323,37 @@ fn told(decision: &Decision) -> (BTreeSet<Reason>, ExplainedObligations) {
     (BTreeSet::new(), obligations)
 }
 
+/// The service, and the resource in it.
+fn target<'a>(
+    request: &'a HypotheticalRequest,
+    services: &'a BTreeSet<String>,
+) -> Result<(&'a str, &'a str), ExplainError> {
+    let whole = entity_id(&request.resource, "Service");
+    let only = services.first().filter(|_| services.len() == 1).map(String::as_str);
+    let service = request
+        .service
+        .as_deref()
+        .or(whole)
+        .or(only)
+        .ok_or_else(|| ExplainError::ServiceMissing(services.iter().cloned().collect()))?;
+    let written = request.resource.as_str();
+    let within = ResourceKind::ALL.iter().find_map(|kind| entity_id(written, kind.name()));
+    Ok((service, if whole.is_some() { "" } else { within.unwrap_or(written) }))
+}
+
 fn chain(
     request: &HypotheticalRequest,
     groups_of: impl Fn(&Principal) -> BTreeSet<GroupName>,
 ) -> Result<Chain, ExplainError> {
     let mut hops = request.chain.clone();
     match (&request.principal, hops.last()) {
-        (Some(principal), Some(last)) if *principal != last.principal => {
+        (Some(WrittenPrincipal(principal)), Some(last)) if *principal != last.principal => {
             let (principal, last) = (principal.clone(), last.principal.clone());
             return Err(ExplainError::NotLast { principal, last });
         }
-        (Some(principal), None) => hops.push(HypotheticalHop {
-            principal: principal.clone(),
-            groups: BTreeSet::new(),
-            assurance: proven(),
-        }),
+        (Some(WrittenPrincipal(principal)), None) => {
+            hops.push(HypotheticalHop::of(principal.clone()));
+        }
         _ => {}
     }
     let hops = hops.into_iter().map(|hop| {
@@ -390,7 +460,24 @@ mod tests {
             let groups = (principal.subject == "job").then(|| "deploy-bots".parse().unwrap());
             groups.into_iter().collect()
         };
-        explain(&set, Enforce::EveryHop, &request, configured).map_err(|error| error.to_string())
+        let services = BTreeSet::from(["billing".to_owned(), "orders".to_owned()]);
+        explain(&set, Enforce::EveryHop, &services, &request, configured)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_request_may_be_written_as_policies_write_it() {
+        let plain = explained(json!({
+            "chain": [{ "principal": "k8s/job" }], "service": "orders", "action": "sql:select"
+        }));
+        let cedar = explained(json!({
+            "principal": "Agent::\"k8s/job\"", "chain": ["k8s/job"],
+            "action": "Action::\"sql:select\"", "resource": "Service::\"orders\""
+        }));
+        assert_eq!(cedar, plain);
+        assert!(plain.unwrap().allowed());
+        let untold = explained(json!({ "principal": "k8s/job", "action": "sql:select" }));
+        assert_eq!(untold.unwrap_err(), "the request needs a `service`: there are billing, orders");
     }
 
     #[test]

@@ -63,8 +63,9 @@ fn the_demo_policies_tell_the_demo_story() {
 fn answers(set: &PolicySet, cases: &str) {
     let cases: Vec<Case> = serde_json::from_str(cases).unwrap();
     for case in cases {
-        let told = explain(set, Enforce::EveryHop, &case.request, |_| BTreeSet::new())
-            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let told =
+            explain(set, Enforce::EveryHop, &BTreeSet::new(), &case.request, |_| BTreeSet::new())
+                .unwrap_or_else(|error| panic!("{}: {error}", case.name));
         assert_eq!(as_written(&told), expected(&case), "{}", case.name);
     }
 }

@@ -9,6 +9,7 @@ mod condition;
 mod effects;
 mod lexical;
 mod names;
+mod walk;
 
 use std::collections::BTreeSet;
 

@@ -9,10 +9,10 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator as Op, Expr, Ident, Query, TableFactor, UnaryOperator, Value, Visit as _,
-    Visitor,
+    BinaryOperator as Op, Expr, Ident, Query, TableFactor, UnaryOperator, Value, Visitor,
 };
 
+use super::walk::walk;
 use crate::plan::SqlDialect;
 
 /// Whether `condition` is there and limits the rows.
@@ -156,7 +156,7 @@ fn complementary(one: &Op, other: &Op) -> bool {
 /// does not holds for every row or for none.
 fn depends_on_row(expr: &Expr, dialect: SqlDialect) -> bool {
     let mut search = ColumnSearch { dialect, inner: Vec::new(), found: false };
-    let _ = expr.visit(&mut search);
+    walk(expr, &mut search);
     search.found
 }
 
@@ -180,7 +180,7 @@ impl Visitor for ColumnSearch {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         let mut names = TableNames(Vec::new());
-        let _ = query.visit(&mut names);
+        walk(query, &mut names);
         self.inner.push(names.0);
         ControlFlow::Continue(())
     }
@@ -209,9 +209,9 @@ impl Visitor for ColumnSearch {
 struct TableNames(Vec<String>);
 
 impl Visitor for TableNames {
-    type Break = std::convert::Infallible;
+    type Break = ();
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         let (name, alias) = match factor {
             TableFactor::Table { name, alias, .. } | TableFactor::Function { name, alias, .. } => {
                 (name.0.last(), alias)

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use sqlparser::ast::{
     Delete, Expr, FromTable, Ident, InTarget, Insert, Merge, ObjectName, ObjectNamePart,
     OnConflictAction, OnInsert, OutputClause, Query, Select, SetExpr, SqliteOnConflict, Statement,
-    TableFactor, TableObject, TableWithJoins, Update, Visit as _, Visitor,
+    TableFactor, TableObject, TableWithJoins, Update, Visitor,
 };
 
 use self::scopes::Scopes;
@@ -47,7 +47,7 @@ pub(super) fn of(statement: &Statement, dialect: SqlDialect) -> Effects {
         Statement::Explain { statement: inner, .. } if targets::only_shows(statement) => inner,
         _ => statement,
     };
-    let _ = shown.visit(&mut walk);
+    super::walk::walk(shown, &mut walk);
     let effects = walk.finish();
     if targets::only_shows(statement) { shown_only(effects) } else { effects }
 }
@@ -369,20 +369,20 @@ impl Walk {
 }
 
 impl Visitor for Walk {
-    type Break = std::convert::Infallible;
+    type Break = ();
 
-    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         self.scopes.enter(query);
         self.table_commands(&query.body);
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<Self::Break> {
+    fn post_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
         self.scopes.leave(query);
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<Self::Break> {
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         for target in select.into.iter().flat_map(|into| &into.targets) {
             self.creates(target);
         }
@@ -398,7 +398,7 @@ impl Visitor for Walk {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Self::Break> {
+    fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<()> {
         match factor {
             // A function in the place of a table.
             TableFactor::Table { name, args: Some(_), .. } => {
@@ -412,14 +412,14 @@ impl Visitor for Walk {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<Self::Break> {
+    fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
         if !self.not_read.contains(&address(name)) {
             self.reads_table(name);
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Self::Break> {
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
         match expr {
             Expr::Function(function) => self.calls(&function.name),
             Expr::In { target, .. } => self.reads_by_in(target),
@@ -428,7 +428,7 @@ impl Visitor for Walk {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<Self::Break> {
+    fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
         match statement {
             Statement::Query(_) => {}
             Statement::Insert(insert) => self.insert(insert),
