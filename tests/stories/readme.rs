@@ -39,3 +39,18 @@ fn every_file_that_the_readme_links_to_is_there() {
         assert!(workspace().join(file).exists(), "README.md links to {file}");
     }
 }
+
+/// The story that the demo plays is played here command by command; what is left is
+/// that `cargo demo` finds it, with its options behind `--`.
+#[test]
+fn cargo_demo_is_a_command() {
+    assert!(readme().contains("cargo demo -- --serve"));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let ran = std::process::Command::new(cargo)
+        .args(["demo", "--", "--help"])
+        .current_dir(workspace())
+        .output()
+        .expect("cargo runs");
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && told.contains("--serve"), "{ran:?}");
+}
