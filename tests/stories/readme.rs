@@ -1,6 +1,6 @@
 //! Text for people is true: what the README shows is what is there.
 
-use harness::artifacts::workspace;
+use harness::artifacts::{self, Progress, workspace};
 
 fn readme() -> String {
     std::fs::read_to_string(workspace().join("README.md")).expect("there is a README.md")
@@ -53,4 +53,12 @@ fn cargo_demo_is_a_command() {
         .expect("cargo runs");
     let told = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success() && told.contains("--serve"), "{ran:?}");
+}
+
+#[test]
+fn the_filter_is_as_light_as_promised() {
+    assert!(readme().contains("less than 2.5 MB"));
+    let filter = artifacts::build(Progress::Quiet).expect("it builds").filter;
+    let bytes = std::fs::metadata(&filter).expect("it is there").len();
+    assert!(bytes < 2_500_000, "the filter has {bytes} bytes");
 }
