@@ -34,6 +34,24 @@ pub(super) fn resolve(
         .collect()
 }
 
+/// The issuers that `written` names, which must be among `aliases`.
+pub(super) fn configured(
+    written: &[Spanned<String>],
+    aliases: &[&str],
+    errors: &mut Vec<ConfigError>,
+) -> BTreeSet<IssuerAlias> {
+    let mut configured = BTreeSet::new();
+    for alias in written {
+        match alias.value.parse() {
+            Ok(parsed) if aliases.contains(&alias.value.as_str()) => {
+                configured.insert(parsed);
+            }
+            _ => errors.push(ConfigError::at(alias, unknown("issuer", &alias.value, aliases))),
+        }
+    }
+    configured
+}
+
 struct Resolver<'a> {
     alias: &'a str,
     aliases: &'a [&'a str],
@@ -59,7 +77,7 @@ impl Resolver<'_> {
                 file::Principals::Humans => PrincipalKind::Human,
             },
             groups: self.group_claims(&written.groups),
-            may_attest: self.attested(&written.may_attest),
+            may_attest: configured(&written.may_attest, self.aliases, self.errors),
             leeway: written.leeway.0,
             max_lifetime: written.max_lifetime.0,
             refresh: written.refresh.0,
@@ -88,22 +106,6 @@ impl Resolver<'_> {
                 .ok()
         };
         written.iter().filter_map(parse).collect()
-    }
-
-    fn attested(&mut self, written: &[Spanned<String>]) -> BTreeSet<IssuerAlias> {
-        let mut attested = BTreeSet::new();
-        for alias in written {
-            match alias.value.parse() {
-                Ok(parsed) if self.aliases.contains(&alias.value.as_str()) => {
-                    attested.insert(parsed);
-                }
-                _ => {
-                    let message = unknown("issuer", &alias.value, self.aliases);
-                    self.errors.push(ConfigError::at(alias, message));
-                }
-            }
-        }
-        attested
     }
 
     fn error(&mut self, message: &str) {

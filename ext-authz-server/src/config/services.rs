@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chaperone_inspection::plan::{RoutePlan, ServicePlan};
-use serde_saphyr::Spanned;
-
-use super::error::{ConfigError, unknown};
+use super::error::ConfigError;
 use super::file;
-use crate::identity::{Acceptance, IssuerAlias};
+use super::issuers::configured;
+use crate::identity::Acceptance;
 use crate::service::Service;
+use chaperone_inspection::plan::{RoutePlan, ServicePlan};
 
 /// The services, for the server and for the filter.
 pub(super) struct Resolved {
@@ -33,7 +32,7 @@ pub(super) fn resolve(
             .map(|route| RoutePlan { path: route.path, inspect: route.inspect })
             .collect();
         let acceptance = Acceptance {
-            issuers: service.issuers.map(|issuers| accepted(&issuers, aliases, errors)),
+            issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
         };
         if acceptance.audiences.as_ref().is_some_and(BTreeSet::is_empty) {
@@ -54,21 +53,4 @@ pub(super) fn resolve(
         resolved.services.insert(name, service);
     }
     resolved
-}
-
-fn accepted(
-    written: &[Spanned<String>],
-    aliases: &[&str],
-    errors: &mut Vec<ConfigError>,
-) -> BTreeSet<IssuerAlias> {
-    let mut accepted = BTreeSet::new();
-    for alias in written {
-        match alias.value.parse() {
-            Ok(parsed) if aliases.contains(&alias.value.as_str()) => {
-                accepted.insert(parsed);
-            }
-            _ => errors.push(ConfigError::at(alias, unknown("issuer", &alias.value, aliases))),
-        }
-    }
-    accepted
 }
