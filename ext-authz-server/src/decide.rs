@@ -4,7 +4,7 @@
 //! Every way out of it is a [`Verdict`], and no verdict leaves before its audit
 //! record is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,17 +15,18 @@ use chaperone_inspection::mask::profile::Profile;
 use chaperone_inspection::obligations::MaskOrder;
 use chaperone_inspection::plan::ProtocolPlan;
 use chaperone_inspection::protocol::{Route, http_facts};
-use chaperone_inspection::seal::{self, Binding, FactsKey, SealError};
+use chaperone_inspection::seal::{self, Binding, FACTS_HEADER, FactsKey, SealError};
 use uuid::Uuid;
 
 use crate::approval::{
     ActionToApprove, ApprovalError, ApprovalId, ApprovalRequest, Approvals, Consumed, Standing,
 };
 use crate::audit::{AuditLog, Record};
-use crate::identity::{Authenticator, Credential, Fault, IdentityError, PrincipalKind, Token};
+use crate::identity::{Authenticator, Credential, Fault, IdentityError, Presented, PrincipalKind};
 use crate::ledger::Ledger;
 use crate::policy::{
     ApprovalTerms, Decision, Enforce, Grant, Policies, ProfileName, Question, RequestContext,
+    TokenContext,
 };
 use crate::redact::Redactor;
 use crate::service::Service;
@@ -46,22 +47,37 @@ pub struct GuardedRequest {
     pub path: String,
     /// `x-request-id`, empty when there is none.
     pub request_id: String,
-    /// The caller's credential, as the header has it.
-    pub authorization: Option<Authorization>,
-    /// The facts header.
-    pub facts: Option<String>,
+    /// `:scheme`, as far as Envoy knows it.
+    pub scheme: String,
+    /// The headers, credentials among them.
+    pub headers: RequestHeaders,
     /// Whether the caller speaks gRPC.
     pub grpc: bool,
     /// Where the request came from.
     pub source_address: Option<String>,
 }
 
-/// The value of an `Authorization` header. It does not print.
-pub struct Authorization(pub String);
+/// The headers of a request, by their names in lower case. Values do not print: some
+/// of them are secrets.
+#[derive(Clone, Default)]
+pub struct RequestHeaders(HashMap<String, String>);
 
-impl std::fmt::Debug for Authorization {
+impl RequestHeaders {
+    /// Headers as Envoy tells them: names in lower case, repeated ones joined by a
+    /// comma.
+    pub const fn new(headers: HashMap<String, String>) -> Self {
+        Self(headers)
+    }
+
+    /// The value of the header `name`, which is in lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+impl std::fmt::Debug for RequestHeaders {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Authorization(..)")
+        f.debug_set().entries(self.0.keys()).finish()
     }
 }
 
@@ -164,6 +180,7 @@ impl Decider {
                 host: &request.authority,
                 path: path_only(&request.path),
             },
+            token: &token_context(&credential, now),
             commands: &read.facts.commands,
         });
         ledger.answer(&answer);
@@ -207,13 +224,19 @@ impl Decider {
                 resource_metadata: service.resource_metadata.clone(),
             },
         };
-        let header = request.authorization.as_ref().ok_or(IdentityError::TokenMissing);
-        let token = header
-            .and_then(|Authorization(value)| Token::from_authorization(value))
-            .map_err(refuse)?;
+        let header = |name| request.headers.get(name);
+        let presented = Presented {
+            authorization: header("authorization"),
+            second: self.authenticator.second_header().and_then(|name| header(name.as_str())),
+            proof: header("dpop"),
+            method: &request.method,
+            scheme: &request.scheme,
+            authority: &request.authority,
+            path: path_only(&request.path),
+        };
         let credential = self
             .authenticator
-            .authenticate(&token, &service.acceptance, now)
+            .authenticate(&presented, &service.acceptance, now)
             .await
             .map_err(refuse)?;
         match credential.kind {
@@ -237,7 +260,7 @@ impl Decider {
             let facts = http_facts(&request.method, &request.path);
             return Ok(ReadRequest { facts, body_sha256: None });
         }
-        let header = request.facts.as_deref().ok_or_else(|| {
+        let header = request.headers.get(FACTS_HEADER).ok_or_else(|| {
             denied("facts_missing", "The request was not inspected on its way.".to_owned())
         })?;
         let binding = Binding {
@@ -398,6 +421,19 @@ fn approval_failed(error: ApprovalError) -> Refusal {
             tracing::error!(%error, "an approval could not be looked up");
             unavailable("approvals_unavailable", "The approval could not be looked up.")
         }
+    }
+}
+
+/// What policies see of a credential besides its chain.
+fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
+    let token = &credential.token;
+    TokenContext {
+        issuer: token.issuer.to_string(),
+        sender_constrained: credential.sender_constrained,
+        scopes: token.scopes.clone(),
+        acr: token.acr.clone(),
+        auth_age: token.authenticated_at.map(|at| now.seconds().saturating_sub(at.seconds())),
+        txn: token.transaction.clone(),
     }
 }
 

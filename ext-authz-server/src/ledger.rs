@@ -13,7 +13,7 @@ use crate::audit::{
     TokenRecord, Verdict,
 };
 use crate::decide::{GuardedRequest, ReadRequest};
-use crate::identity::Credential;
+use crate::identity::{Credential, TokenFacts};
 use crate::policy::{self, Decision, Reason, ShadowAnswer};
 use crate::redact::Redactor;
 use crate::time::UnixMillis;
@@ -39,6 +39,7 @@ impl<'a> Ledger<'a> {
         request_record.request_id =
             Some(request.request_id.clone()).filter(|request_id| !request_id.is_empty());
         request_record.source_address.clone_from(&request.source_address);
+        request_record.traceparent = request.headers.get("traceparent").and_then(traceparent);
         let record = DecisionRecord {
             decision_id: decision.to_string(),
             at: now,
@@ -46,6 +47,7 @@ impl<'a> Ledger<'a> {
             request: request_record,
             chain: Vec::new(),
             token: None,
+            actor_token: None,
             protocol: None,
             commands: Vec::new(),
             unparsed: None,
@@ -80,13 +82,21 @@ impl<'a> Ledger<'a> {
             principal: hop.principal.to_string(),
             assurance: hop.assurance.name().to_owned(),
             groups: hop.groups.iter().map(ToString::to_string).collect(),
+            credential: Some(hop.credential.name().to_owned()),
         };
         self.record.chain = credential.chain.hops().iter().map(hop).collect();
-        self.record.token = Some(TokenRecord {
-            issuer: credential.issuer.to_string(),
-            id: credential.token_id.clone(),
-            expires_at: Some(credential.expires_at),
-        });
+        let token = |facts: &TokenFacts, sender_constrained| TokenRecord {
+            issuer: facts.issuer.to_string(),
+            key: facts.key.clone(),
+            id: facts.id.clone(),
+            expires_at: Some(facts.expires_at),
+            sender_constrained,
+            transaction: facts.transaction.clone(),
+        };
+        // A proof is one of whoever calls.
+        let (actor, constrained) = (credential.actor.as_ref(), credential.sender_constrained);
+        self.record.token = Some(token(&credential.token, constrained && actor.is_none()));
+        self.record.actor_token = actor.map(|facts| token(facts, constrained));
     }
 
     /// Notes what the request would do.
@@ -165,6 +175,13 @@ impl<'a> Ledger<'a> {
         self.record.code = outcome.as_ref().err().map(|refusal| refusal.code().to_owned());
         self.record
     }
+}
+
+/// A `traceparent` that is one: its form leaves no room for anything else (W3C Trace
+/// Context, section 3.2).
+fn traceparent(value: &str) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_hexdigit() || byte == b'-';
+    (value.len() == 55 && value.bytes().all(allowed)).then(|| value.to_owned())
 }
 
 /// The policies of each hop, whatever the command.

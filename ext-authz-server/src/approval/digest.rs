@@ -117,10 +117,8 @@ mod tests {
     use crate::identity::Assurance;
 
     fn chain(hops: &[(&str, Assurance)]) -> Chain {
-        let hop = |(principal, assurance): &(&str, Assurance)| Hop {
-            principal: principal.parse().unwrap(),
-            assurance: *assurance,
-            groups: std::collections::BTreeSet::new(),
+        let hop = |(principal, assurance): &(&str, Assurance)| {
+            Hop::new(principal.parse().unwrap(), *assurance, std::collections::BTreeSet::new())
         };
         Chain::new(hops.iter().map(hop).collect()).unwrap()
     }

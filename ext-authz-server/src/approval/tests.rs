@@ -31,10 +31,8 @@ struct Case {
 impl Case {
     fn new(groups: &[&str], quorum: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let hop = |principal: &str, assurance| Hop {
-            principal: principal.parse().unwrap(),
-            assurance,
-            groups: BTreeSet::new(),
+        let hop = |principal: &str, assurance| {
+            Hop::new(principal.parse().unwrap(), assurance, BTreeSet::new())
         };
         let chain = Chain::new(vec![
             hop("corp-idp/root", Assurance::Attested),

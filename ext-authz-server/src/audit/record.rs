@@ -68,8 +68,11 @@ pub struct DecisionRecord {
     pub request: RequestRecord,
     /// Who called, the root first; empty when the credential was not good.
     pub chain: Vec<HopRecord>,
-    /// The credential.
+    /// The credential that tells of the chain.
     pub token: Option<TokenRecord>,
+    /// The credential of the one who called, where it was another one.
+    #[serde(default)]
+    pub actor_token: Option<TokenRecord>,
     /// The protocol that the request was read as.
     pub protocol: Option<String>,
     /// What the request would do.
@@ -143,6 +146,10 @@ pub struct RequestRecord {
     pub request_id: Option<String>,
     /// Where it came from.
     pub source_address: Option<String>,
+    /// `traceparent` (W3C Trace Context): what the caller says it belongs to, which
+    /// proves nothing.
+    #[serde(default)]
+    pub traceparent: Option<String>,
 }
 
 impl RequestRecord {
@@ -159,6 +166,7 @@ impl RequestRecord {
             query,
             request_id: None,
             source_address: None,
+            traceparent: None,
         }
     }
 }
@@ -172,6 +180,9 @@ pub struct HopRecord {
     pub assurance: String,
     /// Their groups.
     pub groups: BTreeSet<String>,
+    /// What they were proven by.
+    #[serde(default)]
+    pub credential: Option<String>,
 }
 
 /// A credential, without what would let somebody use it.
@@ -179,10 +190,19 @@ pub struct HopRecord {
 pub struct TokenRecord {
     /// The alias of its issuer.
     pub issuer: String,
+    /// The `kid` of the key that signed it.
+    #[serde(default)]
+    pub key: Option<String>,
     /// Its `jti`.
     pub id: Option<String>,
     /// Its `exp`.
     pub expires_at: Option<UnixMillis>,
+    /// Whether its sender proved to have the key that it is bound to.
+    #[serde(default)]
+    pub sender_constrained: bool,
+    /// The transaction that it belongs to.
+    #[serde(default)]
+    pub transaction: Option<String>,
 }
 
 /// One thing that a request would do.
@@ -381,10 +401,12 @@ pub(super) mod tests {
             at: UnixMillis::new(1_800_000_000_000),
             service: Some("customers".to_owned()),
             request: RequestRecord::new("POST", "customers.example", "/sql?dry=1"),
+            actor_token: None,
             chain: vec![HopRecord {
                 principal: "github/repo:acme/shop".to_owned(),
                 assurance: "proven".to_owned(),
                 groups: BTreeSet::from(["ci-jobs".to_owned()]),
+                credential: Some("token".into()),
             }],
             token: None,
             protocol: Some("sql".to_owned()),

@@ -186,12 +186,10 @@ async fn approver(config: &Config, token: &Token) -> Result<Approver, Failure> {
     let authenticator =
         config.authenticator().map_err(|error| Failure::Usage(error.to_string()))?;
     authenticator.start().await;
-    let credential = authenticator
-        .authenticate(token, &Acceptance::default(), SystemClock.now())
-        .await
-        .map_err(|error| {
-            Failure::Refused(format!("the token is refused ({}): {error}", error.code()))
-        })?;
+    let credential =
+        authenticator.verify(token, &Acceptance::default(), SystemClock.now()).await.map_err(
+            |error| Failure::Refused(format!("the token is refused ({}): {error}", error.code())),
+        )?;
     let current = credential.chain.current();
     Ok(Approver {
         principal: current.principal.clone(),

@@ -66,6 +66,7 @@ fn resolved(config: &Config, service: &Service) -> Value {
         .chain([json!("everything else as http")])
         .collect();
     let issuers: Vec<_> = config
+        .identity
         .issuers
         .iter()
         .filter(|issuer| {

@@ -1,17 +1,15 @@
 //! `chaperone token`.
 
-use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Done, Failure, block_on, output};
 use crate::config::Config;
 use crate::identity::{
-    Acceptance, Algorithm, Authenticator, Credential, GroupPatterns, Hop, IdentityError,
-    IssuerSettings, IssuerUrl, JwkSet, KeySource, MAX_TOKEN_BYTES, PrincipalKind, Token,
+    Acceptance, Algorithm, Authenticator, AuthenticatorSettings, Credential, Hop, IdentityError,
+    IssuerSettings, IssuerUrl, JwkSet, KeySource, MAX_TOKEN_BYTES, Token,
 };
 use crate::time::{Clock as _, SystemClock, UnixMillis};
 
@@ -94,7 +92,7 @@ fn verify(
         let token = Token::parse(String::from_utf8_lossy(&text).trim())?;
         authenticator.start().await;
         let now = at.unwrap_or_else(|| SystemClock.now());
-        authenticator.authenticate(&token, &Acceptance::default(), now).await
+        authenticator.verify(&token, &Acceptance::default(), now).await
     })
 }
 
@@ -106,21 +104,14 @@ fn described(issuer: &str, audiences: &[String], jwks: &Path) -> Result<Authenti
         .map_err(|error| usage(&format!("cannot read the key file {}: {error}", jwks.display())))?;
     let keys =
         JwkSet::parse(&text).map_err(|error| usage(&format!("{}: {error}", jwks.display())))?;
+    let alias = "issuer".parse().map_err(|error| usage(&error))?;
+    let issuer = IssuerUrl::parse(issuer).map_err(|error| usage(&error))?;
     let settings = IssuerSettings {
-        alias: "issuer".parse().map_err(|error| usage(&error))?,
-        issuer: IssuerUrl::parse(issuer).map_err(|error| usage(&error))?,
         audiences: audiences.iter().cloned().collect(),
         algorithms: Algorithm::ALL.into(),
-        keys: KeySource::Document(keys),
-        kind: PrincipalKind::Agent,
-        groups: Vec::new(),
-        may_attest: BTreeSet::new(),
-        leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_hours(1),
-        refresh: Duration::from_mins(5),
-        max_stale: Duration::from_hours(24),
+        ..IssuerSettings::new(alias, issuer, KeySource::Document(keys))
     };
-    Authenticator::new(vec![settings], GroupPatterns::default(), 8).map_err(|error| usage(&error))
+    Authenticator::new(AuthenticatorSettings::new(vec![settings])).map_err(|error| usage(&error))
 }
 
 fn proven(credential: &Credential) -> Value {
@@ -128,8 +119,8 @@ fn proven(credential: &Credential) -> Value {
     json!({
         "principal": credential.chain.current().principal,
         "chain": credential.chain.hops().iter().map(hop).collect::<Vec<_>>(),
-        "issuer": credential.issuer,
-        "expires_at": credential.expires_at,
+        "issuer": credential.token.issuer,
+        "expires_at": credential.token.expires_at,
         "kind": credential.kind,
     })
 }

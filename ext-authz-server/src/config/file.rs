@@ -200,11 +200,35 @@ pub(super) struct ChainRules {
     pub(super) enforce: EnforceHops,
     /// The most hops in a chain.
     pub(super) max_depth: usize,
+    /// Where requests may carry a second credential, beside `Authorization`.
+    pub(super) second_credential: Option<SecondCredential>,
+}
+
+/// Where requests may carry a second credential.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SecondCredential {
+    /// The header, such as `Txn-Token`. It holds the token and nothing else.
+    #[schemars(with = "String")]
+    pub(super) header: Spanned<String>,
+    /// What it holds.
+    pub(super) holds: Holds,
+}
+
+/// What a second credential says.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Holds {
+    /// On whose behalf, through whom (a transaction token); `Authorization` says who
+    /// calls.
+    Subject,
+    /// Who calls; `Authorization` says on whose behalf.
+    Actor,
 }
 
 impl Default for ChainRules {
     fn default() -> Self {
-        Self { enforce: EnforceHops::EveryHop, max_depth: 8 }
+        Self { enforce: EnforceHops::EveryHop, max_depth: 8, second_credential: None }
     }
 }
 

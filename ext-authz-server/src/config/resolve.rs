@@ -17,7 +17,8 @@ use serde_saphyr::Spanned;
 use super::error::{ConfigError, ConfigErrors};
 use super::{file, issuers, keys, services};
 use crate::identity::{
-    Authenticator, GroupName, GroupPatterns, IssuerSettings, PrincipalPattern, SettingsError,
+    Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderNameError, Holds,
+    PrincipalPattern, SecondCredential, SettingsError,
 };
 use crate::policy::{Enforce, Known, PolicySources, ProfileName};
 use crate::service::Service;
@@ -36,12 +37,8 @@ pub struct Config {
     pub facts_keys: Arc<[FactsKey]>,
     /// How old facts may be when they arrive.
     pub facts_window: Duration,
-    /// Who signs tokens.
-    pub issuers: Vec<IssuerSettings>,
-    /// Groups by patterns of principals.
-    pub groups: GroupPatterns,
-    /// The most hops in a chain.
-    pub max_depth: usize,
+    /// How it is told who calls.
+    pub identity: AuthenticatorSettings,
     /// Which hops must be permitted.
     pub enforce: Enforce,
     /// What stands behind Envoy, by name.
@@ -119,7 +116,7 @@ impl Config {
     /// Who can tell who calls; it knows no published keys before it is started. The
     /// error can only be about this system: the settings were checked at load.
     pub fn authenticator(&self) -> Result<Authenticator, SettingsError> {
-        Authenticator::new(self.issuers.clone(), self.groups.clone(), self.max_depth)
+        Authenticator::new(self.identity.clone())
     }
 
     /// Where the policies are.
@@ -162,8 +159,12 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         },
         facts_keys: keys::facts_keys(&written.keys.facts, folder, errors).into(),
         facts_window: written.keys.facts_window.0,
-        groups: groups(written.groups, &aliases, errors),
-        max_depth: written.chain.max_depth,
+        identity: AuthenticatorSettings {
+            groups: groups(written.groups, &aliases, errors),
+            max_depth: written.chain.max_depth,
+            second: second_credential(written.chain.second_credential, errors),
+            issuers: issuers.clone(),
+        },
         enforce: match written.chain.enforce {
             file::EnforceHops::EveryHop => Enforce::EveryHop,
             file::EnforceHops::CurrentActor => Enforce::CurrentActor,
@@ -177,8 +178,22 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
             batch: written.outcomes.batch.max(1),
         },
         plan,
-        issuers,
     }
+}
+
+fn second_credential(
+    written: Option<file::SecondCredential>,
+    errors: &mut Vec<ConfigError>,
+) -> Option<SecondCredential> {
+    let file::SecondCredential { header, holds } = written?;
+    let name = header.value.parse().map_err(|error: HeaderNameError| {
+        errors.push(ConfigError::at(&header, format!("`{}`: {error}", header.value)));
+    });
+    let holds = match holds {
+        file::Holds::Subject => Holds::Subject,
+        file::Holds::Actor => Holds::Actor,
+    };
+    Some(SecondCredential { header: name.ok()?, holds })
 }
 
 fn public_url(written: Option<String>, http: SocketAddr, errors: &mut Vec<ConfigError>) -> String {

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use chaperone_inspection::seal::FACTS_HEADER;
 use envoy_types::ext_authz::v3::CheckRequestExt as _;
 use envoy_types::ext_authz::v3::pb::{Authorization, CheckRequest, CheckResponse};
 use tonic::{Request, Response, Status};
 
 use super::answer::check_response;
-use crate::decide::{self, Decider, GuardedRequest};
+use crate::decide::{Decider, GuardedRequest, RequestHeaders};
 
 /// The ext_authz service.
 #[derive(Debug)]
@@ -38,14 +37,15 @@ impl Authorization for CheckService {
 fn guarded_request(check: CheckRequest) -> Option<GuardedRequest> {
     let source_address = check.get_client_address().cloned();
     let mut http = check.attributes?.request?.http?;
-    let mut header = |name: &str| http.headers.remove(name);
-    let grpc = header("content-type").is_some_and(|value| value.starts_with("application/grpc"));
+    let request_id = http.headers.remove("x-request-id").unwrap_or_default();
+    let headers = RequestHeaders::new(http.headers);
+    let grpc = headers.get("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
     Some(GuardedRequest {
-        authorization: header("authorization").map(decide::Authorization),
-        facts: header(FACTS_HEADER),
-        request_id: header("x-request-id").unwrap_or_default(),
+        request_id,
+        headers,
         grpc,
         source_address,
+        scheme: http.scheme,
         method: http.method,
         authority: http.host,
         path: http.path,
@@ -84,8 +84,8 @@ mod tests {
             ("content-type", "application/grpc+proto"),
         ]))
         .unwrap();
-        assert_eq!(request.authorization.unwrap().0, "Bearer a");
-        assert_eq!(request.facts.as_deref(), Some("v1"));
+        assert_eq!(request.headers.get("authorization"), Some("Bearer a"));
+        assert_eq!(request.headers.get("x-chaperone-facts"), Some("v1"));
         assert!(request.grpc);
         assert_eq!(request.path, "/sql?x=1");
     }

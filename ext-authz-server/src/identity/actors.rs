@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use super::chain::{Assurance, Chain, GroupName, Hop, IssuerAlias, Principal};
+use super::chain::{Assurance, Chain, CredentialKind, GroupName, Hop, IssuerAlias, Principal};
 use super::claims::{Claims, name};
 use super::error::IdentityError;
 use super::groups::{GroupClaim, GroupPatterns};
@@ -68,20 +68,23 @@ impl Signed<'_> {
     }
 
     fn root(&self, claims: &Map<String, Value>) -> Result<Principal, IdentityError> {
-        let subject =
-            name(claims.get("sub")).map_err(|_| IdentityError::Malformed("`sub` is not a name"))?;
+        let subject = name(claims.get("sub"))
+            .map_err(|_| IdentityError::ClaimsMalformed("`sub` is not a name"))?;
         let Some(id) = claims.get("sub_id").filter(|id| id["format"] == "iss_sub") else {
             let subject = subject.ok_or(IdentityError::SubjectMissing)?.to_owned();
             return Ok(Principal { issuer: self.signer.clone(), subject });
         };
-        let malformed = IdentityError::Malformed("`sub_id` has no `iss` and `sub` that are names");
+        let malformed =
+            IdentityError::ClaimsMalformed("`sub_id` has no `iss` and `sub` that are names");
         let (Ok(Some(iss)), Ok(Some(sub))) = (name(id.get("iss")), name(id.get("sub"))) else {
             return Err(malformed);
         };
         let issuer = self.alias(iss)?;
         // Of one issuer, both name the same subject (RFC 9493 section 4.1).
         if issuer == *self.signer && subject.is_some_and(|subject| subject != sub) {
-            return Err(IdentityError::Malformed("`sub` and `sub_id` name different subjects"));
+            return Err(IdentityError::ClaimsMalformed(
+                "`sub` and `sub_id` name different subjects",
+            ));
         }
         Ok(Principal { issuer, subject: sub.to_owned() })
     }
@@ -95,6 +98,15 @@ impl Signed<'_> {
             .map_err(|_| IdentityError::ActorMalformed("its `iss` is not a name"))?;
         let issuer = iss.map_or_else(|| Ok(self.signer.clone()), |iss| self.alias(iss))?;
         Ok(Principal { issuer, subject: subject.to_owned() })
+    }
+
+    /// Who may act on behalf of the chain (RFC 8693 section 4.4).
+    pub(super) fn may_act(&self, claims: &Claims) -> Result<Option<Principal>, IdentityError> {
+        let Some(value) = claims.object().get("may_act") else { return Ok(None) };
+        let members = value.as_object().ok_or(IdentityError::ClaimsMalformed(
+            "`may_act` is not an object that names one actor",
+        ))?;
+        self.actor(members).map(Some)
     }
 
     fn alias(&self, iss: &str) -> Result<IssuerAlias, IdentityError> {
@@ -123,7 +135,12 @@ impl Signed<'_> {
                 groups.extend(claim.groups(described_by)?);
             }
         }
-        Ok(Hop { principal, assurance, groups })
+        let credential = if assurance == Assurance::Proven {
+            CredentialKind::Token
+        } else {
+            CredentialKind::Named
+        };
+        Ok(Hop { credential, ..Hop::new(principal, assurance, groups) })
     }
 }
 
@@ -236,15 +253,18 @@ mod tests {
         let iss = "https://platform.example";
         let claims =
             json!({ "sub": "a", "sub_id": { "format": "iss_sub", "iss": iss, "sub": "b" } });
-        assert_eq!(code(&claims), "malformed");
+        assert_eq!(code(&claims), "claims_malformed");
     }
 
     #[test]
     fn a_chain_that_cannot_be_read_is_refused() {
         assert_eq!(code(&json!({})), "subject_missing");
-        assert_eq!(code(&json!({ "sub": "" })), "malformed");
-        assert_eq!(code(&json!({ "sub": 7 })), "malformed");
-        assert_eq!(code(&json!({ "sub_id": { "format": "iss_sub", "sub": "a" } })), "malformed");
+        assert_eq!(code(&json!({ "sub": "" })), "claims_malformed");
+        assert_eq!(code(&json!({ "sub": 7 })), "claims_malformed");
+        assert_eq!(
+            code(&json!({ "sub_id": { "format": "iss_sub", "sub": "a" } })),
+            "claims_malformed"
+        );
         assert_eq!(code(&json!({ "sub": "a", "act": "b" })), "actor_malformed");
         assert_eq!(code(&json!({ "sub": "a", "act": null })), "actor_malformed");
         assert_eq!(code(&json!({ "sub": "a", "act": {} })), "actor_malformed");

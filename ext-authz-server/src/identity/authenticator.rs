@@ -8,15 +8,21 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::acting::Shown;
 use super::actors::Signed;
 use super::chain::{Chain, IssuerAlias};
+use super::claims::Claims;
+use super::confirmation::Confirmation;
 use super::error::IdentityError;
 use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
+use super::jwks::VerificationKey;
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
+use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::token::Token;
+use super::verified::{Lifetime, TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
 
 /// The most hops that may be configured: a chain is an argument about trust, and no
@@ -41,20 +47,21 @@ impl Acceptance {
     }
 }
 
-/// What a verified token proves.
+/// What the credentials of a request prove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// Who calls, on whose behalf.
-    pub chain: Chain,
-    /// The issuer that signed it.
-    pub issuer: IssuerAlias,
-    /// Its `jti`.
-    pub token_id: Option<String>,
-    /// Its `exp`.
-    pub expires_at: UnixMillis,
+    pub chain: Arc<Chain>,
     /// What the current actor is. A person is never the current actor by another
     /// issuer's word.
     pub kind: PrincipalKind,
+    /// What the credential says that tells of the chain.
+    pub token: Arc<TokenFacts>,
+    /// What the current actor's own credential says, where it is another one.
+    pub actor: Option<Arc<TokenFacts>>,
+    /// Whether whoever sent it proved to have the key that it is bound to, so that a
+    /// copy of it is worth nothing.
+    pub sender_constrained: bool,
 }
 
 /// How an issuer's keys are.
@@ -109,12 +116,33 @@ pub enum SettingsError {
     HttpClient(#[source] reqwest::Error),
 }
 
-/// Verifies tokens.
+/// What an authenticator is made of.
+#[derive(Clone, Debug)]
+pub struct AuthenticatorSettings {
+    /// Who signs tokens.
+    pub issuers: Vec<IssuerSettings>,
+    /// The groups that the configuration makes.
+    pub groups: GroupPatterns,
+    /// The most hops in a chain.
+    pub max_depth: usize,
+    /// Where requests may carry a second credential.
+    pub second: Option<SecondCredential>,
+}
+
+impl AuthenticatorSettings {
+    /// Those issuers, and everything else as it is by default.
+    pub fn new(issuers: Vec<IssuerSettings>) -> Self {
+        Self { issuers, groups: GroupPatterns::default(), max_depth: 8, second: None }
+    }
+}
+
+/// Tells who sends a request.
 pub struct Authenticator {
     issuers: BTreeMap<IssuerAlias, Issuer>,
     aliases: BTreeMap<String, IssuerAlias>,
     patterns: GroupPatterns,
     max_depth: usize,
+    second: Option<SecondCredential>,
     fetcher: KeyFetcher,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
@@ -135,14 +163,11 @@ impl fmt::Debug for Authenticator {
 }
 
 impl Authenticator {
-    /// An authenticator of those issuers, whose chains have at most `max_depth` hops.
-    /// Published keys are fetched from [`Self::start`] on.
-    pub fn new(
-        issuers: Vec<IssuerSettings>,
-        patterns: GroupPatterns,
-        max_depth: usize,
-    ) -> Result<Self, SettingsError> {
-        check(&issuers, &patterns, max_depth)?;
+    /// An authenticator with those settings. Published keys are fetched from
+    /// [`Self::start`] on.
+    pub fn new(settings: AuthenticatorSettings) -> Result<Self, SettingsError> {
+        check(&settings)?;
+        let AuthenticatorSettings { issuers, groups: patterns, max_depth, second } = settings;
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
@@ -152,7 +177,7 @@ impl Authenticator {
             .collect();
         let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
         let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
-        Ok(Self { issuers, aliases, patterns, max_depth, fetcher, tasks: OnceLock::new() })
+        Ok(Self { issuers, aliases, patterns, max_depth, second, fetcher, tasks: OnceLock::new() })
     }
 
     /// Fetches published keys, waits until each set of them was fetched or could not
@@ -172,16 +197,83 @@ impl Authenticator {
         }
     }
 
-    /// Who the token proves at `now`, for a service that accepts what `acceptance`
-    /// says.
+    /// The header that a second credential is read from, if any is.
+    pub fn second_header(&self) -> Option<&HeaderName> {
+        self.second.as_ref().map(|second| &second.header)
+    }
+
+    /// Who the credentials of a request prove at `now`, for a service that accepts
+    /// what `acceptance` says.
     pub async fn authenticate(
+        &self,
+        presented: &Presented<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Credential, IdentityError> {
+        let token = presented.authorization.ok_or(IdentityError::TokenMissing)?;
+        let token = Token::from_authorization(token)?;
+        let first = self.shown(&token, presented, acceptance, now).await?;
+        let Some((second, holds)) = self.second_of(presented)? else {
+            return Ok(first.alone());
+        };
+        // What a proof is bound to is the credential in `Authorization` (RFC 9449
+        // section 4.3), so a second one that needs a proof of its own is refused.
+        let unproven = Presented { proof: None, ..*presented };
+        let second = self.shown(&second, &unproven, acceptance, now).await?;
+        match holds {
+            Holds::Subject => first.acting_for(&second.token, self.max_depth),
+            Holds::Actor => second.acting_for(&first.token, self.max_depth),
+        }
+    }
+
+    /// Who one token proves at `now`, sent alone and without a proof.
+    pub async fn verify(
         &self,
         token: &Token,
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let unverified = Unverified::read(token, self.max_depth)?;
-        let issuer = unverified.issuer().and_then(|iss| self.aliases.get(iss));
+        Ok(self.shown(token, &Presented::default(), acceptance, now).await?.alone())
+    }
+
+    fn second_of(
+        &self,
+        presented: &Presented<'_>,
+    ) -> Result<Option<(Token, Holds)>, IdentityError> {
+        let (Some(value), Some(SecondCredential { holds, .. })) = (presented.second, &self.second)
+        else {
+            return Ok(None);
+        };
+        Ok(Some((Token::parse(value.trim_matches([' ', '\t']))?, *holds)))
+    }
+
+    /// The token, if it is good for this request.
+    async fn shown(
+        &self,
+        token: &Token,
+        presented: &Presented<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Shown, IdentityError> {
+        let (token, issuer) = self.signed(token, acceptance).await?;
+        token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
+        let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
+        if token.audiences.is_disjoint(audiences) {
+            return Err(IdentityError::AudienceMismatch);
+        }
+        acceptance.accepts(&token.chain.current().principal.issuer)?;
+        let sender_constrained = token.confirmation.proven_by(presented)?;
+        Ok(Shown { token, sender_constrained })
+    }
+
+    /// The token, if its issuer signed it: what does not depend on the request.
+    async fn signed(
+        &self,
+        token: &Token,
+        acceptance: &Acceptance,
+    ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
+        let unverified = Unverified::read(token)?;
+        let issuer = self.aliases.get(unverified.issuer()?.as_ref());
         let Issuer { settings, keys } =
             issuer.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)?;
         acceptance.accepts(&settings.alias)?;
@@ -189,20 +281,35 @@ impl Authenticator {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
-        let claims = unverified.verified_by(&keys)?;
-        let expires_at = claims.check_times(now, settings.leeway, settings.max_lifetime)?;
-        if !claims.is_for(acceptance.audiences.as_ref().unwrap_or(&settings.audiences)) {
-            return Err(IdentityError::AudienceMismatch);
+        let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
+        Ok((Arc::new(self.read(settings, &claims, &key)?), settings))
+    }
+
+    /// What the claims of a token that `signer` signed with `key` say.
+    fn read(
+        &self,
+        signer: &IssuerSettings,
+        claims: &Claims,
+        key: &VerificationKey,
+    ) -> Result<VerifiedToken, IdentityError> {
+        let lifetime = Lifetime::read(claims)?;
+        let signed = self.signed_by(signer);
+        let chain = signed.chain(claims)?;
+        let may_act = signed.may_act(claims)?;
+        if let Some(named) = &may_act
+            && chain.depth() > 1
+            && chain.current().principal != *named
+        {
+            return Err(IdentityError::MayActMismatch);
         }
-        let chain = self.signed_by(settings).chain(&claims)?;
-        let caller = &chain.current().principal.issuer;
-        acceptance.accepts(caller)?;
-        Ok(Credential {
-            kind: self.kind_of(caller, settings)?,
-            chain,
-            issuer: settings.alias.clone(),
-            token_id: claims.token_id()?.map(str::to_owned),
-            expires_at,
+        Ok(VerifiedToken {
+            kind: self.kind_of(&chain.current().principal.issuer, signer)?,
+            chain: Arc::new(chain),
+            audiences: claims.audiences(),
+            lifetime,
+            confirmation: Confirmation::read(claims.object())?,
+            may_act,
+            facts: Arc::new(TokenFacts::read(&signer.alias, key, claims, lifetime)?),
         })
     }
 
@@ -274,12 +381,9 @@ impl Issuer {
     }
 }
 
-fn check(
-    issuers: &[IssuerSettings],
-    patterns: &GroupPatterns,
-    max_depth: usize,
-) -> Result<(), SettingsError> {
-    if !(1..=MAX_MAX_DEPTH).contains(&max_depth) {
+fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
+    let AuthenticatorSettings { issuers, groups: patterns, max_depth, .. } = settings;
+    if !(1..=MAX_MAX_DEPTH).contains(max_depth) {
         return Err(SettingsError::MaxDepth);
     }
     let known = |alias: &IssuerAlias| issuers.iter().any(|issuer| issuer.alias == *alias);

@@ -1,7 +1,7 @@
 //! The delegation chain: from the root, who it is all for, to the current actor,
 //! who is calling now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -66,6 +66,60 @@ pub struct Hop {
     pub assurance: Assurance,
     /// The groups they are in, by claims and by configuration.
     pub groups: BTreeSet<GroupName>,
+    /// What else their credential says of them, by the names of its preset, such as
+    /// `repository`.
+    pub attributes: BTreeMap<String, String>,
+    /// What they were proven by, wherever in the chain's history that was.
+    pub credential: CredentialKind,
+}
+
+impl Hop {
+    /// A hop of which no more is known than who, how well, and in which groups.
+    pub const fn new(
+        principal: Principal,
+        assurance: Assurance,
+        groups: BTreeSet<GroupName>,
+    ) -> Self {
+        Self {
+            principal,
+            assurance,
+            groups,
+            attributes: BTreeMap::new(),
+            credential: CredentialKind::Named,
+        }
+    }
+}
+
+/// What proves a hop.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// Nothing of its own: a token of somebody else names it.
+    #[default]
+    Named,
+    /// A signed token (JWT).
+    Token,
+    /// A token that only its issuer can read (RFC 7662, Kubernetes TokenReview).
+    Opaque,
+    /// A client certificate.
+    Certificate,
+    /// An API key, the weakest of them: a secret that is sent along.
+    ApiKey,
+}
+
+impl CredentialKind {
+    /// The name in policies and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Named => "named",
+            Self::Token => "token",
+            Self::Opaque => "opaque",
+            Self::Certificate => "certificate",
+            Self::ApiKey => "api_key",
+        }
+    }
 }
 
 /// How well a hop is known, the least first.
@@ -218,11 +272,8 @@ mod tests {
     use super::*;
 
     fn hop(principal: &str, assurance: Assurance, groups: &[&str]) -> Hop {
-        Hop {
-            principal: principal.parse().unwrap(),
-            assurance,
-            groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
-        }
+        let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
+        Hop::new(principal.parse().unwrap(), assurance, groups)
     }
 
     #[test]

@@ -10,7 +10,6 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 use super::error::IdentityError;
-use crate::time::UnixMillis;
 
 /// The longest name that is believed to be one, in bytes. GitHub's and SPIFFE's
 /// subjects are long; this is longer.
@@ -138,7 +137,7 @@ impl Claims {
         // The root is a hop as well.
         parse_object(text, max_depth.saturating_sub(1)).map(Self).map_err(|error| match error {
             ClaimsError::TooManyActors => IdentityError::ChainTooDeep { max: max_depth },
-            ClaimsError::NotStrict => IdentityError::Malformed(
+            ClaimsError::NotStrict => IdentityError::ClaimsMalformed(
                 "the claims are not a JSON object, have a name twice or are nested too deeply",
             ),
         })
@@ -149,74 +148,31 @@ impl Claims {
         &self.0
     }
 
-    /// `iss`.
-    pub(super) fn issuer(&self) -> Option<&str> {
-        self.0.get("iss").and_then(Value::as_str)
-    }
-
-    /// `jti`.
-    pub(super) fn token_id(&self) -> Result<Option<&str>, IdentityError> {
-        name(self.0.get("jti")).map_err(|NotAName| IdentityError::Malformed("`jti` is not a name"))
-    }
-
     /// `aud`: one or several.
-    pub(super) fn is_for(&self, audiences: &BTreeSet<String>) -> bool {
-        let meant = |value: &Value| value.as_str().is_some_and(|aud| audiences.contains(aud));
-        match self.0.get("aud") {
-            Some(Value::Array(several)) => several.iter().any(meant),
-            Some(one) => meant(one),
-            None => false,
-        }
-    }
-
-    /// Checks `exp`, `nbf` and `iat` against `now`, and gives the expiry.
-    ///
-    /// A life is counted from `iat`; from `nbf` or `now` when the token does not say
-    /// when it was issued.
-    pub(super) fn check_times(
-        &self,
-        now: UnixMillis,
-        leeway: Duration,
-        max_lifetime: Duration,
-    ) -> Result<UnixMillis, IdentityError> {
-        let now = now.seconds();
-        let leeway = seconds(leeway);
-        let expires = self.time("exp")?.ok_or(IdentityError::ExpirationMissing)?;
-        let (issued, not_before) = (self.time("iat")?, self.time("nbf")?);
-        let at = moment(expires);
-        if expires.saturating_add(leeway) <= now {
-            return Err(IdentityError::TokenExpired { at });
-        }
-        for from in [not_before, issued].into_iter().flatten() {
-            if from > now.saturating_add(leeway) {
-                return Err(IdentityError::TokenNotYetValid { from: moment(from) });
-            }
-        }
-        let born = issued.or(not_before).unwrap_or(now);
-        if expires.saturating_sub(born) > seconds(max_lifetime) {
-            return Err(IdentityError::LifetimeTooLong { max_seconds: max_lifetime.as_secs() });
-        }
-        Ok(at)
+    pub(super) fn audiences(&self) -> BTreeSet<String> {
+        let values = match self.0.get("aud") {
+            Some(Value::Array(several)) => several.as_slice(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        values.iter().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
     /// A NumericDate (RFC 7519 section 2), in whole seconds.
-    fn time(&self, name: &str) -> Result<Option<i64>, IdentityError> {
+    pub(super) fn time(&self, name: &str) -> Result<Option<i64>, IdentityError> {
         let Some(value) = self.0.get(name) else { return Ok(None) };
         let fraction = |value: &Value| {
             let moment = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
             i64::try_from(moment.as_secs()).ok()
         };
         let time = value.as_i64().or_else(|| fraction(value)).filter(|time| *time >= 0);
-        time.map(Some).ok_or(IdentityError::Malformed("`exp`, `nbf` or `iat` is not a time"))
+        time.map(Some).ok_or(IdentityError::ClaimsMalformed("a time is not a number of seconds"))
     }
 }
 
-fn seconds(duration: Duration) -> i64 {
+/// Whole seconds.
+pub(super) fn seconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
-}
-
-const fn moment(seconds: i64) -> UnixMillis {
-    UnixMillis::new(seconds.saturating_mul(1000))
 }
 
 /// The value is not a name.
@@ -245,7 +201,9 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::verified::Lifetime;
     use super::*;
+    use crate::time::UnixMillis;
 
     const NOW: i64 = 1_800_000_000;
     const LEEWAY: Duration = Duration::from_secs(30);
@@ -256,9 +214,9 @@ mod tests {
     }
 
     fn times(value: &Value) -> Result<i64, &'static str> {
-        claims(value)
-            .check_times(UnixMillis::new(NOW * 1000 + 999), LEEWAY, LIFE)
-            .map(UnixMillis::seconds)
+        let now = UnixMillis::new(NOW * 1000 + 999);
+        Lifetime::read(&claims(value))
+            .and_then(|life| life.check(now, LEEWAY, LIFE).map(|()| life.expires_at().seconds()))
             .map_err(|error| error.code())
     }
 
@@ -289,16 +247,20 @@ mod tests {
         for odd in
             [json!("1800000060"), json!(null), json!(-1), json!(1e300), json!(u64::MAX), json!([1])]
         {
-            assert_eq!(times(&json!({ "exp": odd })), Err("malformed"), "{odd}");
-            assert_eq!(times(&json!({ "exp": NOW + 60, "nbf": odd })), Err("malformed"), "{odd}");
+            assert_eq!(times(&json!({ "exp": odd })), Err("claims_malformed"), "{odd}");
+            assert_eq!(
+                times(&json!({ "exp": NOW + 60, "nbf": odd })),
+                Err("claims_malformed"),
+                "{odd}"
+            );
         }
     }
 
     #[test]
     fn an_audience_is_one_or_several() {
         let ours = BTreeSet::from(["customers".to_owned(), "orders".to_owned()]);
-        assert!(claims(&json!({ "aud": "customers" })).is_for(&ours));
-        assert!(claims(&json!({ "aud": ["x", "orders"] })).is_for(&ours));
+        assert!(!claims(&json!({ "aud": "customers" })).audiences().is_disjoint(&ours));
+        assert!(!claims(&json!({ "aud": ["x", "orders"] })).audiences().is_disjoint(&ours));
         for aud in [
             json!("x"),
             json!([]),
@@ -308,9 +270,9 @@ mod tests {
             json!("customers "),
             json!({}),
         ] {
-            assert!(!claims(&json!({ "aud": aud })).is_for(&ours), "{aud}");
+            assert!(claims(&json!({ "aud": aud })).audiences().is_disjoint(&ours), "{aud}");
         }
-        assert!(!claims(&json!({})).is_for(&ours));
+        assert!(claims(&json!({})).audiences().is_disjoint(&ours));
     }
 
     #[test]
@@ -326,7 +288,7 @@ mod tests {
             "",
         ] {
             let error = Claims::parse(text.as_bytes(), 8).unwrap_err();
-            assert_eq!(error.code(), "malformed", "{text}");
+            assert_eq!(error.code(), "claims_malformed", "{text}");
         }
     }
 
@@ -346,7 +308,7 @@ mod tests {
         };
         assert!(Claims::parse(elsewhere(20).as_bytes(), 8).is_ok());
         let error = Claims::parse(elsewhere(2000).as_bytes(), 8).unwrap_err();
-        assert_eq!(error.code(), "malformed");
+        assert_eq!(error.code(), "claims_malformed");
     }
 
     #[test]

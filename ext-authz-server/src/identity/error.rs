@@ -12,6 +12,21 @@ pub enum IdentityError {
     /// It cannot be read.
     #[error("the credential is malformed: {0}")]
     Malformed(&'static str),
+    /// Its claims are signed and cannot be read all the same.
+    #[error("the token's claims are malformed: {0}")]
+    ClaimsMalformed(&'static str),
+    /// It is bound to something that cannot be checked here.
+    #[error("the token's `cnf` has a member that is not supported; supported are jkt and x5t#S256")]
+    ConfirmationUnsupported,
+    /// It is bound to a key, and nothing proves that its sender has that key.
+    #[error("the token is bound to a key, and no proof of it was sent")]
+    ProofMissing,
+    /// It says who may act for its chain, and somebody else does.
+    #[error("the token's `may_act` does not name the one who calls")]
+    MayActMismatch,
+    /// The credential of the one who calls tells of a chain of its own.
+    #[error("the actor's own token must name nobody but the actor")]
+    ActorNested,
     /// It is longer than any honest token.
     #[error("the token is longer than {max} bytes")]
     TokenTooLarge {
@@ -113,6 +128,11 @@ impl IdentityError {
         match self {
             Self::TokenMissing => "token_missing",
             Self::Malformed(_) => "malformed",
+            Self::ClaimsMalformed(_) => "claims_malformed",
+            Self::ConfirmationUnsupported => "cnf_unsupported",
+            Self::ProofMissing => "proof_missing",
+            Self::MayActMismatch => "may_act_mismatch",
+            Self::ActorNested => "actor_nested",
             Self::TokenTooLarge { .. } => "token_too_large",
             Self::TypeRefused => "token_type_refused",
             Self::CriticalHeader => "crit_unsupported",

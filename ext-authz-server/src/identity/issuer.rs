@@ -42,6 +42,27 @@ pub struct IssuerSettings {
     pub max_stale: Duration,
 }
 
+impl IssuerSettings {
+    /// An issuer of agents whose keys are in `keys`; everything else is as it is by
+    /// default. It accepts no audience until one is named.
+    pub fn new(alias: IssuerAlias, issuer: IssuerUrl, keys: KeySource) -> Self {
+        Self {
+            alias,
+            issuer,
+            keys,
+            audiences: BTreeSet::new(),
+            algorithms: [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa].into(),
+            kind: PrincipalKind::Agent,
+            groups: Vec::new(),
+            may_attest: BTreeSet::new(),
+            leeway: Duration::from_secs(30),
+            max_lifetime: Duration::from_hours(1),
+            refresh: Duration::from_mins(5),
+            max_stale: Duration::from_hours(24),
+        }
+    }
+}
+
 /// An `iss`: compared as it is, byte for byte (RFC 7519 section 4.1.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IssuerUrl(String);

@@ -138,6 +138,11 @@ pub(super) struct VerificationKey {
 }
 
 impl VerificationKey {
+    /// Its name.
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
     /// Whether the key is for that algorithm: of its type, and not reserved for
     /// another. This is what stops algorithm confusion (RFC 8725 section 3.1).
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {

@@ -1,10 +1,12 @@
 //! Signed JWTs (RFC 7515, 7519, 8725): what the header may say, and whether the
 //! signature is the issuer's.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
@@ -27,16 +29,23 @@ pub(super) struct Unverified<'a> {
     pub(super) algorithm: Algorithm,
     /// The `kid` in its header.
     pub(super) kid: Option<String>,
-    claims: Claims,
+    payload: Vec<u8>,
     parts: Parts<'a>,
 }
 
+/// All that is looked at before the signature: whose keys to try.
+#[derive(Deserialize)]
+struct Claimed<'a> {
+    #[serde(borrow)]
+    iss: Option<Cow<'a, str>>,
+}
+
 impl<'a> Unverified<'a> {
-    /// Reads a token whose chain has at most `max_depth` hops.
+    /// Reads the header.
     ///
     /// Keys and key URLs in the header (`jwk`, `jku`, `x5c`, `x5u`) are not looked
     /// at: a token does not say what it is verified with.
-    pub(super) fn read(token: &'a Token, max_depth: usize) -> Result<Self, IdentityError> {
+    pub(super) fn read(token: &'a Token) -> Result<Self, IdentityError> {
         let parts = token.parts();
         let header = decoded(parts.header)
             .and_then(|header| parse_object(&header, 0).ok())
@@ -56,27 +65,32 @@ impl<'a> Unverified<'a> {
         let kid = name(header.get("kid"))
             .map_err(|_| IdentityError::Malformed("the header's `kid` is not a name"))?
             .map(str::to_owned);
-        let claims = decoded(parts.claims)
+        let payload = decoded(parts.claims)
             .ok_or(IdentityError::Malformed("the claims are not encoded in base64url"))?;
-        Ok(Self { algorithm, kid, claims: Claims::parse(&claims, max_depth)?, parts })
+        Ok(Self { algorithm, kid, payload, parts })
     }
 
     /// Who the token says has issued it: whose keys to try, nothing more.
-    pub(super) fn issuer(&self) -> Option<&str> {
-        self.claims.issuer()
+    pub(super) fn issuer(&self) -> Result<Cow<'_, str>, IdentityError> {
+        let claimed: Claimed<'_> = serde_json::from_slice(&self.payload)
+            .map_err(|_| IdentityError::Malformed("the claims are not a JSON object"))?;
+        claimed.iss.ok_or(IdentityError::IssuerUnknown)
     }
 
-    /// The claims, if one of `keys` signed them.
+    /// The claims, if one of `keys` signed them, and that key. Only then are they
+    /// read, at most `max_depth` hops of their chain.
     pub(super) fn verified_by(
         self,
         keys: &[Arc<VerificationKey>],
-    ) -> Result<Claims, IdentityError> {
+        max_depth: usize,
+    ) -> Result<(Claims, Arc<VerificationKey>), IdentityError> {
         let Parts { signed, signature, .. } = self.parts;
-        keys.iter()
+        let key = keys
+            .iter()
             .take(MAX_KEYS_TRIED)
-            .any(|key| key.verifies(self.algorithm, signed, signature))
-            .then_some(self.claims)
-            .ok_or(IdentityError::SignatureInvalid)
+            .find(|key| key.verifies(self.algorithm, signed, signature))
+            .ok_or(IdentityError::SignatureInvalid)?;
+        Ok((Claims::parse(&self.payload, max_depth)?, Arc::clone(key)))
     }
 }
 

@@ -1,14 +1,18 @@
 //! Who calls, on whose behalf, and how well each of them is known.
 //!
-//! [`Authenticator::authenticate`] is the way of a token: it is read, bounded and
-//! strictly (`token`, `jwt`, `claims`), verified with its issuer's keys (`keys`,
-//! `jwks`, `fetch`), and made into a chain (`actors`, `groups`).
+//! [`Authenticator::authenticate`] is the way of a request's credentials (`presented`):
+//! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
+//! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
+//! into a chain (`actors`, `groups`); its sender proves to have its key
+//! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
 
+mod acting;
 mod actors;
 mod algorithm;
 mod authenticator;
 mod chain;
 mod claims;
+mod confirmation;
 mod error;
 mod fetch;
 mod groups;
@@ -16,13 +20,19 @@ mod issuer;
 mod jwks;
 mod jwt;
 mod keys;
+mod presented;
 #[cfg(test)]
 pub(crate) mod test_issuer;
 mod token;
+mod verified;
 
 pub use algorithm::{Algorithm, AlgorithmError};
-pub use authenticator::{Acceptance, Authenticator, Credential, IssuerHealth, SettingsError};
-pub use chain::{Assurance, Chain, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal};
+pub use authenticator::{
+    Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
+};
+pub use chain::{
+    Assurance, Chain, CredentialKind, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal,
+};
 pub use error::{Fault, IdentityError};
 pub use fetch::{JwksUrl, JwksUrlError};
 pub use groups::{
@@ -32,4 +42,6 @@ pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use token::{MAX_TOKEN_BYTES, Token};
+pub use verified::TokenFacts;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use cedar_policy::{Authorizer, Entities, Request};
 use chaperone_inspection::digest::Digest;
 use chaperone_inspection::facts::Command;
+use serde::Deserialize;
 
 use super::decision::{Decision, PolicyId, Reason};
 use super::request::{Shared, Subject};
@@ -23,6 +24,8 @@ pub struct Question<'a> {
     pub service: &'a str,
     /// How the request came.
     pub request: RequestContext<'a>,
+    /// What the credential says besides its chain.
+    pub token: &'a TokenContext,
     /// What it would do. Nothing is not permitted.
     pub commands: &'a [Command],
 }
@@ -46,6 +49,24 @@ pub struct RequestContext<'a> {
     pub host: &'a str,
     /// The path without its query.
     pub path: &'a str,
+}
+
+/// What a credential says besides its chain: `context.token` in policies.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenContext {
+    /// The alias of the issuer that signed it.
+    pub issuer: String,
+    /// Whether its sender proved to have the key that it is bound to.
+    pub sender_constrained: bool,
+    /// Its scopes; `None` when it states none.
+    pub scopes: Option<BTreeSet<String>>,
+    /// The class of the authentication behind it.
+    pub acr: Option<String>,
+    /// How many seconds ago the person behind it authenticated.
+    pub auth_age: Option<i64>,
+    /// The transaction it belongs to.
+    pub txn: Option<String>,
 }
 
 /// What policy says, and what it says it by.
@@ -296,17 +317,22 @@ mod tests {
     }
 
     fn hop(principal: &str, groups: &[&str], assurance: Assurance) -> Hop {
-        Hop {
-            principal: principal.parse().unwrap(),
-            assurance,
-            groups: groups.iter().map(|group| group.parse().unwrap()).collect(),
-        }
+        let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
+        Hop::new(principal.parse().unwrap(), assurance, groups)
     }
 
     fn ask(set: &PolicySet, enforce: Enforce, hops: &[Hop], commands: &[Command]) -> Answer {
         let chain = Chain::new(hops.to_vec()).unwrap();
         let request = RequestContext { method: "POST", host: "orders.example", path: "/" };
-        set.decide(&Question { chain: &chain, enforce, service: "orders", request, commands })
+        let token = &TokenContext::default();
+        set.decide(&Question {
+            chain: &chain,
+            enforce,
+            service: "orders",
+            request,
+            token,
+            commands,
+        })
     }
 
     #[test]

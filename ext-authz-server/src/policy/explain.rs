@@ -1,6 +1,6 @@
 //! What policy would say of a request that somebody describes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chaperone_inspection::facts::{Action, Command};
@@ -9,10 +9,10 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::decide::{Enforce, Question, RequestContext};
+use super::decide::{Enforce, Question, RequestContext, TokenContext};
 use super::decision::{ApprovalTerms, Decision, Reason};
 use super::set::{Policy, PolicySet};
-use crate::identity::{Assurance, Chain, GroupName, Hop, NameError, Principal};
+use crate::identity::{Assurance, Chain, CredentialKind, GroupName, Hop, NameError, Principal};
 use crate::suggestion::nearest;
 
 /// A request as a person describes it.
@@ -33,7 +33,8 @@ pub struct HypotheticalRequest {
     /// The service; may be left out when the resource tells or there is only one.
     pub service: Option<String>,
     /// The attributes of the command under the name of their family, such as
-    /// `{"sql": {"has_where": true}}`, and `request` with `method`, `host` and `path`.
+    /// `{"sql": {"has_where": true}}`, `request` with `method`, `host` and `path`, and
+    /// `token` with `issuer`, `sender_constrained`, `scopes`, `acr`, `auth_age`, `txn`.
     #[serde(default)]
     pub context: Map<String, Value>,
 }
@@ -66,6 +67,10 @@ struct DescribedHop {
     groups: BTreeSet<GroupName>,
     #[serde(default = "proven")]
     assurance: Assurance,
+    #[serde(default)]
+    attributes: BTreeMap<String, String>,
+    #[serde(default)]
+    credential: CredentialKind,
 }
 
 impl TryFrom<Value> for HypotheticalHop {
@@ -76,26 +81,21 @@ impl TryFrom<Value> for HypotheticalHop {
             let WrittenPrincipal(principal) = serde_json::from_value(written)?;
             return Ok(Self::of(principal));
         }
-        let DescribedHop { principal, groups, assurance } = serde_json::from_value(written)?;
-        Ok(Self { principal: principal.0, groups, assurance })
+        let described: DescribedHop = serde_json::from_value(written)?;
+        let DescribedHop { principal, groups, assurance, attributes, credential } = described;
+        Ok(Self(Hop { attributes, credential, ..Hop::new(principal.0, assurance, groups) }))
     }
 }
 
-/// A hop of a request that a person describes: an object, or only the principal.
+/// A hop of a request that a person describes: an object, or only the principal. Its
+/// groups are those besides what the configuration gives.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Value")]
-pub struct HypotheticalHop {
-    /// Who.
-    pub principal: Principal,
-    /// Groups besides those that the configuration gives.
-    pub groups: BTreeSet<GroupName>,
-    /// How well known.
-    pub assurance: Assurance,
-}
+pub struct HypotheticalHop(pub Hop);
 
 impl HypotheticalHop {
     const fn of(principal: Principal) -> Self {
-        Self { principal, groups: BTreeSet::new(), assurance: proven() }
+        Self(Hop::new(principal, proven(), BTreeSet::new()))
     }
 }
 
@@ -264,13 +264,15 @@ pub fn explain(
     let chain = chain(request, groups_of)?;
     let action = action(entity_id(&request.action, "Action").unwrap_or(&request.action))?;
     let (service, resource) = target(request, services)?;
-    let (attributes, [method, host, path]) = context(&request.context, action.spec().family)?;
+    let Described { attributes, request: [method, host, path], token } =
+        context(&request.context, action.spec().family)?;
     let command = Command { action, resource: resource.to_owned(), attributes };
     let answer = set.decide(&Question {
         chain: &chain,
         enforce,
         service,
         request: RequestContext { method: &method, host: &host, path: &path },
+        token: &token,
         commands: &[command],
     });
     let explained =
@@ -347,8 +349,8 @@ fn chain(
 ) -> Result<Chain, ExplainError> {
     let mut hops = request.chain.clone();
     match (&request.principal, hops.last()) {
-        (Some(WrittenPrincipal(principal)), Some(last)) if *principal != last.principal => {
-            let (principal, last) = (principal.clone(), last.principal.clone());
+        (Some(WrittenPrincipal(principal)), Some(last)) if *principal != last.0.principal => {
+            let (principal, last) = (principal.clone(), last.0.principal.clone());
             return Err(ExplainError::NotLast { principal, last });
         }
         (Some(WrittenPrincipal(principal)), None) => {
@@ -356,10 +358,9 @@ fn chain(
         }
         _ => {}
     }
-    let hops = hops.into_iter().map(|hop| {
-        let mut groups = groups_of(&hop.principal);
-        groups.extend(hop.groups);
-        Hop { principal: hop.principal, assurance: hop.assurance, groups }
+    let hops = hops.into_iter().map(|HypotheticalHop(mut hop)| {
+        hop.groups.extend(groups_of(&hop.principal));
+        hop
     });
     Chain::new(hops.collect()).map_err(|_| ExplainError::NobodyCalls)
 }
@@ -377,13 +378,18 @@ fn action(name: &str) -> Result<Action, ExplainError> {
     Err(ExplainError::ActionUnknown { action: name.to_owned(), near })
 }
 
-/// The attributes of the command, and method, host and path.
-fn context(
-    given: &Map<String, Value>,
-    family: &Family,
-) -> Result<(Map<String, Value>, [String; 3]), ExplainError> {
-    let mut attributes = Map::new();
-    let mut request = [const { String::new() }; 3];
+/// A context that a person describes.
+#[derive(Default)]
+struct Described {
+    /// The attributes of the command.
+    attributes: Map<String, Value>,
+    /// Method, host and path.
+    request: [String; 3],
+    token: TokenContext,
+}
+
+fn context(given: &Map<String, Value>, family: &Family) -> Result<Described, ExplainError> {
+    let Described { mut attributes, mut request, mut token } = Described::default();
     for (name, value) in given {
         let members = |known: &[&'static str]| {
             let members = value.as_object().ok_or_else(|| invalid(name, "an object"))?;
@@ -408,8 +414,14 @@ fn context(
                 let text = text.ok_or_else(|| invalid(&format!("request.{member}"), "a string"))?;
                 text.clone_into(slot);
             }
+        } else if name == "token" {
+            members(&["issuer", "sender_constrained", "scopes", "acr", "auth_age", "txn"])?;
+            token = serde_json::from_value(value.clone()).map_err(|_| {
+                invalid(name, "strings, with `sender_constrained` true or false, `scopes` a list and `auth_age` a number")
+            })?;
         } else {
-            return Err(unknown_name(name.clone(), nearest(name, [family.name, "request"])));
+            let known = [family.name, "request", "token"];
+            return Err(unknown_name(name.clone(), nearest(name, known)));
         }
     }
     for attribute in family.attributes {
@@ -418,7 +430,7 @@ fn context(
             return Err(invalid(&format!("{}.{}", family.name, attribute.name), expected));
         }
     }
-    Ok((attributes, request))
+    Ok(Described { attributes, request, token })
 }
 
 /// What a value of that kind must be, when `value` is not.

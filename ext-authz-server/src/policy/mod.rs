@@ -18,7 +18,9 @@ mod set;
 mod source;
 mod validate;
 
-pub use decide::{Answer, Enforce, HopPolicies, Question, RequestContext, ShadowAnswer};
+pub use decide::{
+    Answer, Enforce, HopPolicies, Question, RequestContext, ShadowAnswer, TokenContext,
+};
 pub use decision::{ApprovalTerms, Decision, Grant, PolicyId, ProfileName, Reason};
 pub use error::{Place, PolicyError, PolicyErrors, PolicyWarning, Problem};
 pub use explain::{

@@ -4,14 +4,14 @@
 //! so what does not fit is refused here rather than validated again by Cedar,
 //! which would cost more than the decision itself.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpression as Value};
 use chaperone_inspection::facts::Command;
 use chaperone_inspection::vocabulary::AttributeKind;
 use serde_json::Value as Json;
 
-use super::decide::Question;
+use super::decide::{Question, TokenContext};
 use super::schema::SCHEMA;
 use crate::identity::{Chain, Hop};
 
@@ -30,7 +30,9 @@ pub(super) enum Misfit {
 pub(super) struct Shared {
     chain: Value,
     request: Value,
-    root: Entity,
+    token: Value,
+    /// Everyone in the chain, the root first.
+    agents: Vec<Entity>,
 }
 
 impl Shared {
@@ -41,8 +43,9 @@ impl Shared {
             ("host", text(&host(request.host))),
             ("path", text(request.path)),
         ])?;
-        let root = question.chain.root();
-        Ok(Self { chain: chain(question.chain)?, request, root: agent(root)? })
+        let agents: Result<Vec<_>, _> = question.chain.hops().iter().map(agent).collect();
+        let token = token(question.token)?;
+        Ok(Self { chain: chain(question.chain)?, request, token, agents: agents? })
     }
 }
 
@@ -111,11 +114,13 @@ impl Subject {
         let own = record([
             ("index", Value::new_long(long(index))),
             ("assurance", text(hop.assurance.name())),
+            ("credential", text(hop.credential.name())),
         ])?;
         let context = Context::from_pairs([
             ("chain".to_owned(), shared.chain.clone()),
             ("hop".to_owned(), own),
             ("request".to_owned(), shared.request.clone()),
+            ("token".to_owned(), shared.token.clone()),
             (self.family.to_owned(), self.facts.clone()),
         ])
         .map_err(|error| cedar(&error))?;
@@ -124,10 +129,12 @@ impl Subject {
                 .map_err(|error| cedar(&error))?;
         // Whoever is in the chain twice asks as the hop that asks: the groups of
         // the other hop are not theirs here.
-        let root = (shared.root.uid() != principal.uid()).then(|| shared.root.clone());
+        let own = principal.uid();
+        let others = shared.agents.iter().filter(|agent| agent.uid() != own);
+        let others: HashMap<_, _> = others.map(|agent| (agent.uid(), agent)).collect();
         let entities = [principal, self.action.clone(), self.resource.clone()]
             .into_iter()
-            .chain(root)
+            .chain(others.into_values().cloned())
             .chain(self.fields.iter().cloned());
         let entities = Entities::from_entities(entities, None).map_err(|error| cedar(&error))?;
         Ok((request, entities))
@@ -139,9 +146,11 @@ fn agent(hop: &Hop) -> Result<Entity, Misfit> {
         ("issuer".to_owned(), text(hop.principal.issuer.as_str())),
         ("subject".to_owned(), text(&hop.principal.subject)),
     ]);
-    let groups = hop.groups.iter().map(|group| group_uid(group.as_str())).collect();
+    let groups: HashSet<_> = hop.groups.iter().map(|group| group_uid(group.as_str())).collect();
     let uid = SCHEMA.uid("Agent", &hop.principal.to_string());
-    Entity::new(uid, attributes, groups).map_err(|error| Misfit::Cedar(error.to_string()))
+    let tags = hop.attributes.iter().map(|(name, value)| (name.clone(), text(value)));
+    Entity::new_with_tags(uid, attributes, groups, tags)
+        .map_err(|error| Misfit::Cedar(error.to_string()))
 }
 
 fn group_uid(name: &str) -> EntityUid {
@@ -161,15 +170,33 @@ fn resource(service: &str, command: &Command) -> Result<Entity, Misfit> {
 }
 
 fn chain(chain: &Chain) -> Result<Value, Misfit> {
-    let root = SCHEMA.uid("Agent", &chain.root().principal.to_string());
+    let uid = |hop: &Hop| Value::new_entity_uid(SCHEMA.uid("Agent", &hop.principal.to_string()));
     let groups = chain.shared_groups();
     let groups = groups.iter().map(|group| Value::new_entity_uid(group_uid(group.as_str())));
+    let credentials: BTreeSet<_> = chain.hops().iter().map(|hop| hop.credential.name()).collect();
     record([
         ("depth", Value::new_long(long(chain.depth()))),
         ("weakest", text(chain.weakest().name())),
-        ("root", Value::new_entity_uid(root)),
+        ("root", uid(chain.root())),
+        ("agents", Value::new_set(chain.hops().iter().map(uid))),
         ("groups", Value::new_set(groups)),
+        ("credentials", Value::new_set(credentials.into_iter().map(text))),
     ])
+}
+
+fn token(token: &TokenContext) -> Result<Value, Misfit> {
+    let optional = |value: &Option<String>| value.as_deref().map(text);
+    let scopes = token.scopes.as_ref();
+    let scopes = scopes.map(|scopes| Value::new_set(scopes.iter().map(|scope| text(scope))));
+    let members = [
+        ("issuer", Some(text(&token.issuer))),
+        ("sender_constrained", Some(Value::new_bool(token.sender_constrained))),
+        ("scopes", scopes),
+        ("acr", optional(&token.acr)),
+        ("auth_age", token.auth_age.map(Value::new_long)),
+        ("txn", optional(&token.txn)),
+    ];
+    record(members.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }
 
 fn record(members: impl IntoIterator<Item = (&'static str, Value)>) -> Result<Value, Misfit> {

@@ -79,12 +79,19 @@ fn ancestors(parents: &[&'static str]) -> BTreeSet<&'static str> {
 /// What every question has, whatever it is about.
 const COMMON: &str = "\
 entity Group;
-entity Agent in [Group] { issuer: String, subject: String };
+entity Agent in [Group] { issuer: String, subject: String } tags String;
 entity Service;
 entity Fields tags String;
 
-type ChainContext = { depth: Long, weakest: String, root: Agent, groups: Set<Group> };
-type HopContext = { index: Long, assurance: String };
+type ChainContext = {
+  depth: Long, weakest: String, root: Agent, agents: Set<Agent>, groups: Set<Group>,
+  credentials: Set<String>
+};
+type HopContext = { index: Long, assurance: String, credential: String };
+type TokenContext = {
+  issuer: String, sender_constrained: Bool, scopes?: Set<String>, acr?: String,
+  auth_age?: Long, txn?: String
+};
 type RequestContext = { method: String, host: String, path: String };
 ";
 
@@ -110,7 +117,7 @@ pub fn text() -> String {
             format_args!(
                 "action {:?}{} appliesTo {{ principal: [Agent], resource: [Service, {}], \
                  context: {{ chain: ChainContext, hop: HopContext, request: RequestContext, \
-                 {}: {} }} }};",
+                 token: TokenContext, {}: {} }} }};",
                 spec.name,
                 parents(spec.parents),
                 spec.resource.name(),

@@ -11,7 +11,7 @@ use crate::identity::groups::GroupClaim;
 use crate::identity::issuer::IssuerUrl;
 use crate::identity::jwks::JwkSet;
 use crate::identity::test_issuer::{Answer, Publisher, TestKey, signing_input};
-use crate::identity::{Algorithm, Assurance};
+use crate::identity::{Algorithm, Assurance, Hop};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -21,19 +21,13 @@ fn alias(text: &str) -> IssuerAlias {
 
 fn settings(name: &str, keys: &[&TestKey]) -> IssuerSettings {
     let set = json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() });
+    let issuer = IssuerUrl::parse(&iss(name)).unwrap();
+    let keys_in = KeySource::Document(JwkSet::from_json(set).unwrap());
     IssuerSettings {
-        alias: alias(name),
-        issuer: IssuerUrl::parse(&iss(name)).unwrap(),
         audiences: BTreeSet::from(["customers".to_owned()]),
         algorithms: keys.iter().map(|key| key.algorithm).collect(),
-        keys: KeySource::Document(JwkSet::from_json(set).unwrap()),
-        kind: PrincipalKind::Agent,
         groups: vec![GroupClaim::parse("groups", None).unwrap()],
-        may_attest: BTreeSet::new(),
-        leeway: Duration::from_secs(30),
-        max_lifetime: Duration::from_hours(1),
-        refresh: Duration::from_mins(5),
-        max_stale: Duration::from_hours(24),
+        ..IssuerSettings::new(alias(name), issuer, keys_in)
     }
 }
 
@@ -63,6 +57,7 @@ struct World {
     github: TestKey,
     platform: TestKey,
     people: TestKey,
+    settings: AuthenticatorSettings,
     authenticator: Authenticator,
 }
 
@@ -79,8 +74,9 @@ impl World {
             },
             IssuerSettings { kind: PrincipalKind::Human, ..settings("corp-idp", &[&people]) },
         ];
-        let authenticator = Authenticator::new(issuers, GroupPatterns::default(), 8).unwrap();
-        Self { github, platform, people, authenticator }
+        let settings = AuthenticatorSettings::new(issuers);
+        let authenticator = Authenticator::new(settings.clone()).unwrap();
+        Self { github, platform, people, settings, authenticator }
     }
 
     async fn accept(
@@ -89,7 +85,7 @@ impl World {
         acceptance: &Acceptance,
     ) -> Result<Credential, IdentityError> {
         let token = Token::parse(token)?;
-        self.authenticator.authenticate(&token, acceptance, UnixMillis::new(NOW * 1000)).await
+        self.authenticator.verify(&token, acceptance, UnixMillis::new(NOW * 1000)).await
     }
 
     async fn read(&self, token: &str) -> Result<Credential, IdentityError> {
@@ -106,18 +102,18 @@ async fn every_algorithm_verifies_and_only_with_its_key() {
     for algorithm in Algorithm::ALL {
         let key = TestKey::new("k", algorithm);
         let issuer = settings("idp", &[&key]);
-        let authenticator = Authenticator::new(vec![issuer], GroupPatterns::default(), 8).unwrap();
+        let authenticator = Authenticator::new(AuthenticatorSettings::new(vec![issuer])).unwrap();
         let token = key.mint(&claims("idp", &json!({})));
         let now = UnixMillis::new(NOW * 1000);
         let read = Token::parse(&token).unwrap();
-        let credential = authenticator.authenticate(&read, &Acceptance::default(), now).await;
+        let credential = authenticator.verify(&read, &Acceptance::default(), now).await;
         assert_eq!(credential.unwrap().chain.root().principal.subject, "job", "{algorithm}");
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
         bytes[10] ^= 1;
         let forged = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(bytes));
         let read = Token::parse(&forged).unwrap();
-        let refused = authenticator.authenticate(&read, &Acceptance::default(), now).await;
+        let refused = authenticator.verify(&read, &Acceptance::default(), now).await;
         assert_eq!(refused, Err(IdentityError::SignatureInvalid), "{algorithm}");
     }
 }
@@ -127,9 +123,9 @@ async fn a_token_proves_its_subject() {
     let world = World::new();
     let token = world.github.mint(&claims("github", &json!({ "groups": ["ci"] })));
     let credential = world.read(&token).await.unwrap();
-    assert_eq!(credential.issuer, alias("github"));
-    assert_eq!(credential.token_id.as_deref(), Some("t-1"));
-    assert_eq!(credential.expires_at, UnixMillis::new((NOW + 300) * 1000));
+    assert_eq!(credential.token.issuer, alias("github"));
+    assert_eq!(credential.token.id.as_deref(), Some("t-1"));
+    assert_eq!(credential.token.expires_at, UnixMillis::new((NOW + 300) * 1000));
     assert_eq!(credential.kind, PrincipalKind::Agent);
     let hop = credential.chain.current();
     assert_eq!(hop.principal.to_string(), "github/job");
@@ -150,12 +146,12 @@ async fn a_bad_claim_is_refused_with_its_code() {
         (json!({ "exp": null }), "exp_missing"),
         (json!({ "exp": NOW - 60, "iat": NOW - 300 }), "token_expired"),
         (json!({ "exp": NOW + 7200 }), "lifetime_too_long"),
-        (json!({ "exp": "tomorrow" }), "malformed"),
+        (json!({ "exp": "tomorrow" }), "claims_malformed"),
         (json!({ "nbf": NOW + 60 }), "token_not_yet_valid"),
         (json!({ "iat": NOW + 60 }), "token_not_yet_valid"),
         (json!({ "sub": null }), "subject_missing"),
-        (json!({ "sub": "a\nb" }), "malformed"),
-        (json!({ "jti": 7 }), "malformed"),
+        (json!({ "sub": "a\nb" }), "claims_malformed"),
+        (json!({ "jti": 7 }), "claims_malformed"),
         (json!({ "groups": { "sre": true } }), "groups_malformed"),
         (json!({ "act": "platform" }), "actor_malformed"),
         (json!({ "act": { "sub": "a", "iss": "https://x.example" } }), "actor_issuer_unknown"),
@@ -231,7 +227,7 @@ async fn one_issuers_key_signs_for_no_other() {
     // Claims are strict even when they are signed.
     let twice = r#"{"iss":"https://platform.example","sub":"a","sub":"b"}"#;
     let header = json!({ "alg": "ES256", "kid": "p" });
-    assert_eq!(world.code(&world.platform.mint_with(&header, twice)).await, "malformed");
+    assert_eq!(world.code(&world.platform.mint_with(&header, twice)).await, "claims_malformed");
     for text in ["garbage", "a.b.c", "e30.e30.", "..", "e30.e30.e30", ""] {
         let code = world.code(text).await;
         assert!(["malformed", "token_missing"].contains(&code), "{text}: {code}");
@@ -246,10 +242,10 @@ async fn a_key_is_used_only_as_its_jwk_says() {
     let mut issuer = settings("idp", &[&key]);
     issuer.keys = KeySource::Document(JwkSet::from_json(json!({ "keys": [jwk] })).unwrap());
     issuer.algorithms = [Algorithm::Rs256, Algorithm::Ps256].into();
-    let authenticator = Authenticator::new(vec![issuer], GroupPatterns::default(), 8).unwrap();
+    let authenticator = Authenticator::new(AuthenticatorSettings::new(vec![issuer])).unwrap();
     let token = Token::parse(&key.mint(&claims("idp", &json!({})))).unwrap();
     let now = UnixMillis::new(NOW * 1000);
-    let refused = authenticator.authenticate(&token, &Acceptance::default(), now).await;
+    let refused = authenticator.verify(&token, &Acceptance::default(), now).await;
     assert_eq!(refused, Err(IdentityError::KeyUnfit));
 }
 
@@ -303,6 +299,136 @@ async fn a_person_is_proven_by_their_own_token_only() {
 }
 
 #[tokio::test]
+async fn what_is_not_signed_is_not_believed_nor_answered() {
+    let world = World::new();
+    // Claims that would each be refused for a reason of their own, by whoever cannot sign.
+    let impostor = TestKey::new("p", Algorithm::Es256);
+    for changes in [
+        json!({ "exp": NOW - 60 }),
+        json!({ "exp": null }),
+        json!({ "aud": "orders" }),
+        json!({ "sub": 7 }),
+        json!({ "act": "x" }),
+        json!({ "cnf": { "other": 1 } }),
+    ] {
+        let token = impostor.mint(&claims("platform", &changes));
+        assert_eq!(world.code(&token).await, "signature_invalid", "{changes}");
+    }
+    let unknown = TestKey::new("x", Algorithm::Es256);
+    let token = unknown.mint(&claims("platform", &json!({ "exp": NOW - 60 })));
+    assert_eq!(world.code(&token).await, "key_unknown");
+}
+
+/// The answer to `first` in `Authorization` beside `second` in the configured header.
+async fn beside(
+    world: &World,
+    holds: Holds,
+    first: &str,
+    second: &str,
+) -> Result<Credential, &'static str> {
+    let mut settings = world.settings.clone();
+    settings.second = Some(SecondCredential { header: "txn-token".parse().unwrap(), holds });
+    let authenticator = Authenticator::new(settings).unwrap();
+    let authorization = format!("Bearer {first}");
+    let presented = Presented {
+        authorization: Some(&authorization),
+        second: Some(second),
+        ..Presented::default()
+    };
+    let now = UnixMillis::new(NOW * 1000);
+    let credential = authenticator.authenticate(&presented, &Acceptance::default(), now).await;
+    credential.map_err(|error| error.code())
+}
+
+fn told(credential: &Credential) -> Vec<String> {
+    let hop = |hop: &Hop| format!("{} {}", hop.principal, hop.assurance.name());
+    credential.chain.hops().iter().map(hop).collect()
+}
+
+#[tokio::test]
+async fn who_calls_is_proven_beside_the_chain_they_act_for() {
+    let world = World::new();
+    let job = world.github.mint(&claims("github", &json!({})));
+    let changes = json!({ "sub": "ticket", "txn": "t-7", "act": { "sub": "deploy" } });
+    let chain = world.platform.mint(&claims("platform", &changes));
+    let hops = ["platform/ticket attested", "platform/deploy attested", "github/job proven"];
+    for (holds, first, second) in [(Holds::Subject, &job, &chain), (Holds::Actor, &chain, &job)] {
+        let credential = beside(&world, holds, first, second).await.unwrap();
+        assert_eq!(told(&credential), hops);
+        assert_eq!(credential.token.transaction.as_deref(), Some("t-7"));
+        assert_eq!(credential.actor.unwrap().issuer, alias("github"));
+    }
+    // Two tokens of their own: both are proven.
+    let script = world.platform.mint(&claims("platform", &json!({ "sub": "script" })));
+    let credential = beside(&world, Holds::Actor, &job, &script).await.unwrap();
+    assert_eq!(told(&credential), ["github/job proven", "platform/script proven"]);
+    // The last of the chain shows a credential of their own, and is proven by it.
+    let changes = json!({ "sub": "x", "act": { "sub": "job", "iss": iss("github") } });
+    let exchanged = world.platform.mint(&claims("platform", &changes));
+    let credential = beside(&world, Holds::Actor, &exchanged, &job).await.unwrap();
+    assert_eq!(told(&credential), ["platform/x attested", "github/job proven"]);
+}
+
+#[tokio::test]
+async fn a_second_credential_that_does_not_fit_is_refused() {
+    let world = World::new();
+    let job = world.github.mint(&claims("github", &json!({})));
+    let nested = world.platform.mint(&claims("platform", &json!({ "act": { "sub": "a" } })));
+    let code = async |first: &str, second: &str| {
+        beside(&world, Holds::Actor, first, second).await.map_or_else(|code| code, |_| "accepted")
+    };
+    assert_eq!(code(&job, &nested).await, "actor_nested");
+    assert_eq!(code(&job, "").await, "token_missing");
+    assert_eq!(code(&job, "garbage").await, "malformed");
+    assert_eq!(code(&job, &job).await, "accepted", "one and the same is one hop");
+    let old = world.platform.mint(&claims("platform", &json!({ "exp": NOW - 60 })));
+    assert_eq!(code(&job, &old).await, "token_expired");
+    let in_the_middle =
+        json!({ "act": { "sub": "a", "act": { "sub": "job", "iss": iss("github") } } });
+    let chain = world.platform.mint(&claims("platform", &in_the_middle));
+    assert_eq!(code(&chain, &job).await, "chain_loop");
+    let seven = (0..7).rev().fold(Value::Null, |act, nth| {
+        let mut hop = json!({ "sub": format!("a{nth}") });
+        if !act.is_null() {
+            hop["act"] = act;
+        }
+        hop
+    });
+    let chain = world.platform.mint(&claims("platform", &json!({ "act": seven })));
+    assert_eq!(code(&chain, &job).await, "chain_too_deep");
+}
+
+#[tokio::test]
+async fn whom_may_act_names_may_act_and_nobody_else() {
+    let world = World::new();
+    let job = world.github.mint(&claims("github", &json!({})));
+    let may = |who: Value| {
+        world.platform.mint(&claims("platform", &json!({ "sub": "s", "may_act": who })))
+    };
+    let named = json!({ "sub": "job", "iss": iss("github"), "email": "x" });
+    let code = async |subject: &str| {
+        beside(&world, Holds::Actor, subject, &job).await.map_or_else(|code| code, |_| "accepted")
+    };
+    assert_eq!(code(&may(named.clone())).await, "accepted");
+    assert_eq!(code(&may(json!({ "sub": "job" }))).await, "may_act_mismatch");
+    assert_eq!(
+        code(&may(json!({ "sub": "other", "iss": iss("github") }))).await,
+        "may_act_mismatch"
+    );
+    assert_eq!(code(&may(json!("job"))).await, "claims_malformed");
+    assert_eq!(code(&may(json!({}))).await, "actor_malformed");
+    // In a token that names its actor already, it is that one.
+    let acted = |sub: &str| {
+        let act = json!({ "sub": sub, "iss": iss("github") });
+        world.platform.mint(&claims("platform", &json!({ "may_act": named, "act": act })))
+    };
+    assert_eq!(world.code(&acted("job")).await, "accepted");
+    assert_eq!(world.code(&acted("other")).await, "may_act_mismatch");
+    // Its subject, alone, acts for nobody.
+    assert_eq!(world.code(&may(named.clone())).await, "accepted");
+}
+
+#[tokio::test]
 async fn published_keys_are_fetched_from_the_start_and_shown_in_health() {
     let key = TestKey::new("k", Algorithm::Es256);
     let publisher = Publisher::start(Answer::keys(&[&key])).await;
@@ -312,12 +438,12 @@ async fn published_keys_are_fetched_from_the_start_and_shown_in_health() {
         ..settings(name, &[&key])
     };
     let issuers = vec![fetched_from("down", &down), fetched_from("up", &publisher)];
-    let authenticator = Authenticator::new(issuers, GroupPatterns::default(), 8).unwrap();
+    let authenticator = Authenticator::new(AuthenticatorSettings::new(issuers)).unwrap();
     authenticator.start().await;
     let now = UnixMillis::new(NOW * 1000);
     let authenticate = async |name: &str| {
         let token = Token::parse(&key.mint(&claims(name, &json!({})))).unwrap();
-        authenticator.authenticate(&token, &Acceptance::default(), now).await
+        authenticator.verify(&token, &Acceptance::default(), now).await
     };
     assert!(authenticate("up").await.is_ok());
     let error = authenticate("down").await.unwrap_err();
@@ -346,7 +472,7 @@ async fn fetching_ends_with_the_authenticator() {
         refresh: Duration::from_millis(5),
         ..settings("idp", &[&key])
     };
-    let authenticator = Authenticator::new(vec![issuer], GroupPatterns::default(), 8).unwrap();
+    let authenticator = Authenticator::new(AuthenticatorSettings::new(vec![issuer])).unwrap();
     authenticator.start().await;
     let Keys::Published(keys) = &authenticator.issuers[&alias("idp")].keys else { unreachable!() };
     let keys = Arc::downgrade(keys);
@@ -366,7 +492,11 @@ fn settings_that_contradict_each_other_are_refused() {
         change(&mut issuer);
         let pattern = "b/*".parse().unwrap();
         let patterns = GroupPatterns::new([("g".parse().unwrap(), vec![pattern])].into());
-        let made = Authenticator::new(vec![settings("a", &[&key]), issuer], patterns, 8);
+        let issuers = vec![settings("a", &[&key]), issuer];
+        let made = Authenticator::new(AuthenticatorSettings {
+            groups: patterns,
+            ..AuthenticatorSettings::new(issuers)
+        });
         made.map_or_else(|error| error.to_string(), |_| String::new())
     };
     assert_eq!(with(&|_| ()), "");
@@ -378,7 +508,8 @@ fn settings_that_contradict_each_other_are_refused() {
     assert!(with(&|b| b.max_stale = Duration::from_secs(1)).contains("max_stale"));
     assert!(with(&|b| b.alias = alias("c")).contains("principals of the issuer `b`"));
     for depth in [0, 65] {
-        let made = Authenticator::new(Vec::new(), GroupPatterns::default(), depth);
+        let none = AuthenticatorSettings::new(Vec::new());
+        let made = Authenticator::new(AuthenticatorSettings { max_depth: depth, ..none });
         assert!(matches!(made, Err(SettingsError::MaxDepth)));
     }
 }

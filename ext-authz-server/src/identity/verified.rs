@@ -1,0 +1,153 @@
+//! A token whose signature is its issuer's: everything it says, read once. What
+//! depends on the request (the time, the service, a proof) is judged anew each time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::chain::{Chain, IssuerAlias, Principal};
+use super::claims::{Claims, name, seconds};
+use super::confirmation::Confirmation;
+use super::error::IdentityError;
+use super::issuer::PrincipalKind;
+use super::jwks::VerificationKey;
+use crate::time::UnixMillis;
+
+/// A token that its issuer signed.
+#[derive(Debug)]
+pub(super) struct VerifiedToken {
+    /// Who it names.
+    pub(super) chain: Arc<Chain>,
+    /// What the current actor is.
+    pub(super) kind: PrincipalKind,
+    /// Whom it is for.
+    pub(super) audiences: BTreeSet<String>,
+    /// When it is good.
+    pub(super) lifetime: Lifetime,
+    /// What its sender must prove.
+    pub(super) confirmation: Confirmation,
+    /// Who may act on behalf of its chain; `None` when it does not say.
+    pub(super) may_act: Option<Principal>,
+    /// What it says besides.
+    pub(super) facts: Arc<TokenFacts>,
+}
+
+/// What a credential says besides who its chain is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenFacts {
+    /// The issuer that signed it.
+    pub issuer: IssuerAlias,
+    /// The `kid` of the key that signed it, if that has one.
+    pub key: Option<String>,
+    /// Its `jti`.
+    pub id: Option<String>,
+    /// Its `exp`.
+    pub expires_at: UnixMillis,
+    /// Its `scope` (RFC 8693 section 4.2); `None` when it states none, which is not
+    /// the same as having none.
+    pub scopes: Option<BTreeSet<String>>,
+    /// The class of the authentication behind it, `acr`.
+    pub acr: Option<String>,
+    /// When a person authenticated, `auth_time`.
+    pub authenticated_at: Option<UnixMillis>,
+    /// The transaction it belongs to, `txn`.
+    pub transaction: Option<String>,
+}
+
+impl TokenFacts {
+    /// What `claims` of a token that `issuer` signed with `key` say.
+    pub(super) fn read(
+        issuer: &IssuerAlias,
+        key: &VerificationKey,
+        claims: &Claims,
+        lifetime: Lifetime,
+    ) -> Result<Self, IdentityError> {
+        let object = claims.object();
+        Ok(Self {
+            issuer: issuer.clone(),
+            key: key.kid().map(str::to_owned),
+            id: text(object, "jti", "`jti` is not a name")?,
+            expires_at: lifetime.expires_at(),
+            scopes: scopes(object)?,
+            acr: text(object, "acr", "`acr` is not a name")?,
+            authenticated_at: claims.time("auth_time")?.map(moment),
+            transaction: text(object, "txn", "`txn` is not a name")?,
+        })
+    }
+}
+
+fn text(
+    claims: &Map<String, Value>,
+    claim: &str,
+    problem: &'static str,
+) -> Result<Option<String>, IdentityError> {
+    let text = name(claims.get(claim)).map_err(|_| IdentityError::ClaimsMalformed(problem))?;
+    Ok(text.map(str::to_owned))
+}
+
+/// A space-separated string (RFC 8693 section 4.2), or the array that some issuers
+/// write instead; `scp` is Microsoft's name for it.
+fn scopes(claims: &Map<String, Value>) -> Result<Option<BTreeSet<String>>, IdentityError> {
+    let malformed = IdentityError::ClaimsMalformed("`scope` is not a list of scopes");
+    let Some(value) = claims.get("scope").or_else(|| claims.get("scp")) else { return Ok(None) };
+    let scopes: Option<BTreeSet<_>> = match value {
+        Value::String(text) => Some(text.split_ascii_whitespace().map(str::to_owned).collect()),
+        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        _ => None,
+    };
+    scopes.map(Some).ok_or(malformed)
+}
+
+/// When a token is good: its `exp`, `nbf` and `iat`, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lifetime {
+    expires: i64,
+    not_before: Option<i64>,
+    issued: Option<i64>,
+}
+
+impl Lifetime {
+    /// The times of `claims`; a token without `exp` is refused.
+    pub(super) fn read(claims: &Claims) -> Result<Self, IdentityError> {
+        Ok(Self {
+            expires: claims.time("exp")?.ok_or(IdentityError::ExpirationMissing)?,
+            not_before: claims.time("nbf")?,
+            issued: claims.time("iat")?,
+        })
+    }
+
+    /// The `exp`.
+    pub(super) const fn expires_at(self) -> UnixMillis {
+        moment(self.expires)
+    }
+
+    /// Whether it is good at `now`, give or take `leeway`, and not for longer than
+    /// `max_lifetime`.
+    pub(super) fn check(
+        self,
+        now: UnixMillis,
+        leeway: Duration,
+        max_lifetime: Duration,
+    ) -> Result<(), IdentityError> {
+        let (now, leeway) = (now.seconds(), seconds(leeway));
+        if self.expires.saturating_add(leeway) <= now {
+            return Err(IdentityError::TokenExpired { at: self.expires_at() });
+        }
+        for from in [self.not_before, self.issued].into_iter().flatten() {
+            if from > now.saturating_add(leeway) {
+                return Err(IdentityError::TokenNotYetValid { from: moment(from) });
+            }
+        }
+        let born = self.issued.or(self.not_before).unwrap_or(now);
+        if self.expires.saturating_sub(born) > seconds(max_lifetime) {
+            return Err(IdentityError::LifetimeTooLong { max_seconds: max_lifetime.as_secs() });
+        }
+        Ok(())
+    }
+}
+
+const fn moment(seconds: i64) -> UnixMillis {
+    UnixMillis::new(seconds.saturating_mul(1000))
+}
