@@ -22,7 +22,9 @@ use crate::approval::{
     ActionToApprove, ApprovalError, ApprovalId, ApprovalRequest, Approvals, Consumed, Standing,
 };
 use crate::audit::{AuditLog, Record};
-use crate::identity::{Authenticator, Credential, Fault, IdentityError, Presented, PrincipalKind};
+use crate::identity::{
+    Authenticator, Credential, Fault, HeaderName, IdentityError, Presented, PrincipalKind,
+};
 use crate::ledger::Ledger;
 use crate::policy::{
     ApprovalTerms, Decision, Enforce, Grant, Policies, ProfileName, Question, RequestContext,
@@ -31,7 +33,7 @@ use crate::policy::{
 use crate::redact::Redactor;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
-use crate::verdict::{ApprovalNotice, Caller, DecisionId, Permit, Refusal, Verdict};
+use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusal, Verdict};
 
 /// How soon a caller may ask again whether its request was approved.
 const APPROVAL_RETRY: Duration = Duration::from_secs(5);
@@ -67,6 +69,11 @@ impl RequestHeaders {
     /// comma.
     pub const fn new(headers: HashMap<String, String>) -> Self {
         Self(headers)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The value of the header `name`, which is in lower case.
@@ -157,9 +164,12 @@ impl Decider {
         now: UnixMillis,
         caller: &mut Caller,
         ledger: &mut Ledger<'_>,
-    ) -> Result<Permit, Refusal> {
+    ) -> Result<Granted, Refusal> {
         let (service, route) = self.route(request)?;
         ledger.service(&service.name);
+        if let Some(document) = metadata(request, service) {
+            return Ok(Granted::Metadata(document));
+        }
         let credential = self.authenticate(request, service, now).await?;
         ledger.credential(&credential);
         let read = self.facts(request, route, now)?;
@@ -171,7 +181,8 @@ impl Decider {
             let detail = format!("The request could not be read: {}", unparsed.detail);
             return Err(denied("request_unparsed", detail));
         }
-        let answer = self.policies.current().decide(&Question {
+        let policies = self.policies.current();
+        let answer = policies.decide(&Question {
             chain: &credential.chain,
             enforce: self.rules.enforce,
             service: &service.name,
@@ -186,14 +197,17 @@ impl Decider {
         ledger.answer(&answer);
         let grant = match answer.decision {
             Decision::Allow(grant) => grant,
-            Decision::Deny(reasons) => return Err(service.denial(&reasons)),
+            Decision::Deny(reasons) => {
+                let remedy = policies.remedy(&reasons);
+                return Err(service.denial(&reasons, remedy));
+            }
             Decision::NeedsApproval(terms, grant) => {
                 let case = Case { request, service, credential: &credential, read: &read, now };
                 let _used = self.approved(&case, &answer.policy_set, &terms, ledger).await?;
                 grant
             }
         };
-        self.permit(service, &grant)
+        self.permit(request, service, &grant).map(Granted::Forward)
     }
 
     fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
@@ -221,7 +235,7 @@ impl Decider {
             Fault::Caller => Refusal::Unauthenticated {
                 code: error.code(),
                 detail: error.to_string(),
-                resource_metadata: service.resource_metadata.clone(),
+                resource_metadata: service.metadata_url(),
             },
         };
         let header = |name| request.headers.get(name);
@@ -368,7 +382,12 @@ impl Decider {
         }
     }
 
-    fn permit(&self, service: &Service, grant: &Grant) -> Result<Permit, Refusal> {
+    fn permit(
+        &self,
+        request: &GuardedRequest,
+        service: &Service,
+        grant: &Grant,
+    ) -> Result<Permit, Refusal> {
         let mut union = Profile::default();
         for name in &grant.mask {
             // Profiles were resolved when the policies were loaded; one that is
@@ -383,7 +402,11 @@ impl Decider {
             profile: union,
             on_unmaskable: service.on_unmaskable,
         });
-        Ok(Permit { mask, remove_credentials: service.remove_credentials })
+        let second = self.authenticator.second_header().map(HeaderName::as_str);
+        let credentials = ["authorization", "dpop"].into_iter().chain(second);
+        let credentials: Vec<_> = credentials.collect();
+        let headers = service.upstream.changes(request.headers.names(), &credentials);
+        Ok(Permit { mask, headers })
     }
 }
 
@@ -422,6 +445,15 @@ fn approval_failed(error: ApprovalError) -> Refusal {
             unavailable("approvals_unavailable", "The approval could not be looked up.")
         }
     }
+}
+
+/// The document that the request asks for, if it asks what the service is (RFC 9728
+/// section 3.1). It never reaches the service.
+fn metadata(request: &GuardedRequest, service: &Service) -> Option<Arc<str>> {
+    let resource = service.resource.as_ref()?;
+    let asks = matches!(request.method.as_str(), "GET" | "HEAD")
+        && path_only(&request.path) == resource.metadata_path;
+    asks.then(|| Arc::clone(&resource.document))
 }
 
 /// What policies see of a credential besides its chain.

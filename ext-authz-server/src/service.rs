@@ -6,7 +6,9 @@ use std::time::Duration;
 use chaperone_inspection::obligations::OnUnmaskable;
 
 use crate::identity::Acceptance;
-use crate::policy::{PolicyId, Reason};
+use crate::policy::{PolicyId, Reason, Remedy};
+use crate::resource::ProtectedResource;
+use crate::upstream::UpstreamCredentials;
 use crate::verdict::Refusal;
 
 /// What is particular to one service.
@@ -16,27 +18,39 @@ pub struct Service {
     pub name: String,
     /// Whose tokens it accepts.
     pub acceptance: Acceptance,
-    /// Whether the caller's credential is kept from it.
-    pub remove_credentials: bool,
+    /// What becomes of credentials on the way to it.
+    pub upstream: UpstreamCredentials,
     /// Whether a denial names the policies that caused it.
     pub names_policies: bool,
     /// What to do with a response that should be masked and cannot be.
     pub on_unmaskable: OnUnmaskable,
     /// How long a request is held for its approval.
     pub approval_wait: Duration,
-    /// The RFC 9728 metadata URL for `WWW-Authenticate`.
-    pub resource_metadata: Option<String>,
+    /// What it is as an OAuth protected resource.
+    pub resource: Option<ProtectedResource>,
 }
 
 impl Service {
-    /// A denial by policy, as much of it as the service tells its callers.
-    pub fn denial(&self, reasons: &BTreeSet<Reason>) -> Refusal {
+    /// Where callers learn whose tokens it takes.
+    pub fn metadata_url(&self) -> Option<String> {
+        self.resource.as_ref().map(|resource| resource.metadata_url.clone())
+    }
+
+    /// A denial by policy, as much of it as the service tells its callers, with what
+    /// would help.
+    pub fn denial(&self, reasons: &BTreeSet<Reason>, remedy: Option<Remedy>) -> Refusal {
         let told: Vec<_> = reasons.iter().map(|reason| self.told(reason)).collect();
         let policies = reasons.iter().filter_map(Reason::policy).map(|id| id.0.clone()).collect();
-        Refusal::Denied {
-            code: "policy_denied",
-            detail: told.join(" "),
-            policies: if self.names_policies { policies } else { Vec::new() },
+        let detail = told.join(" ");
+        let policies = if self.names_policies { policies } else { Vec::new() };
+        match remedy {
+            Some(remedy) => Refusal::Insufficient {
+                remedy: Box::new(remedy),
+                detail,
+                policies,
+                resource_metadata: self.metadata_url(),
+            },
+            None => Refusal::Denied { code: "policy_denied", detail, policies },
         }
     }
 
@@ -67,11 +81,11 @@ mod tests {
         Service {
             name: "customers".into(),
             acceptance: Acceptance::default(),
-            remove_credentials: true,
+            upstream: UpstreamCredentials::Remove,
             names_policies,
             on_unmaskable: OnUnmaskable::Block,
             approval_wait: Duration::ZERO,
-            resource_metadata: None,
+            resource: None,
         }
     }
 
@@ -82,7 +96,8 @@ mod tests {
             Reason::NotPermitted { hop: 1, action: "sql:drop".into(), resource: "users".into() },
         ]);
         for names_policies in [true, false] {
-            let Refusal::Denied { detail, policies, .. } = service(names_policies).denial(&reasons)
+            let Refusal::Denied { detail, policies, .. } =
+                service(names_policies).denial(&reasons, None)
             else {
                 panic!("not a denial");
             };

@@ -1,12 +1,15 @@
 //! What a request is answered with, before it is put into a caller's protocol.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chaperone_inspection::obligations::MaskOrder;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::policy::Remedy;
 use crate::time::UnixMillis;
+use crate::upstream::HeaderChanges;
 
 /// The id of one decision: `dec_` and a UUIDv7.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +41,7 @@ pub struct Verdict {
     /// The protocol that the caller is answered in.
     pub caller: Caller,
     /// Whether it may pass.
-    pub outcome: Result<Permit, Refusal>,
+    pub outcome: Result<Granted, Refusal>,
 }
 
 /// The protocol that the caller speaks.
@@ -55,13 +58,23 @@ pub enum Caller {
     },
 }
 
+/// What a request gets that is not refused.
+#[derive(Debug)]
+pub enum Granted {
+    /// It may pass to the service.
+    Forward(Permit),
+    /// It asked for what the service is as a protected resource, which is no secret:
+    /// this document (RFC 9728).
+    Metadata(Arc<str>),
+}
+
 /// It may pass, with this.
 #[derive(Debug)]
 pub struct Permit {
     /// What to mask in the response.
     pub mask: Option<MaskOrder>,
-    /// Whether the caller's credential is kept from the service.
-    pub remove_credentials: bool,
+    /// What it carries to the service.
+    pub headers: HeaderChanges,
 }
 
 /// It may not pass.
@@ -85,6 +98,17 @@ pub enum Refusal {
         /// The policies that denied it, where the service tells them.
         policies: Vec<String>,
     },
+    /// Known, and not allowed with this token; a better one would help.
+    Insufficient {
+        /// What a better one is.
+        remedy: Box<Remedy>,
+        /// What was wrong, for the caller.
+        detail: String,
+        /// The policies that denied it, where the service tells them.
+        policies: Vec<String>,
+        /// The RFC 9728 metadata URL of the service.
+        resource_metadata: Option<String>,
+    },
     /// A human must approve first.
     NeedsApproval {
         /// What the caller needs to know to come back.
@@ -103,20 +127,26 @@ pub enum Refusal {
 
 impl Refusal {
     /// The stable code.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated { code, .. }
             | Self::Denied { code, .. }
             | Self::Unavailable { code, .. } => code,
+            Self::Insufficient { remedy, .. } if remedy.is_step_up() => {
+                "insufficient_user_authentication"
+            }
+            Self::Insufficient { .. } => "insufficient_scope",
             Self::NeedsApproval { .. } => "approval_required",
         }
     }
 
     /// The HTTP status of the answer over plain HTTP.
-    pub const fn http_status(&self) -> u16 {
+    pub fn http_status(&self) -> u16 {
         match self {
             Self::Unauthenticated { .. } => 401,
-            Self::Denied { .. } | Self::NeedsApproval { .. } => 403,
+            // RFC 9470 section 3; RFC 6750 section 3.1 for scopes.
+            Self::Insufficient { remedy, .. } if remedy.is_step_up() => 401,
+            Self::Denied { .. } | Self::Insufficient { .. } | Self::NeedsApproval { .. } => 403,
             Self::Unavailable { .. } => 503,
         }
     }
@@ -126,6 +156,7 @@ impl Refusal {
         match self {
             Self::Unauthenticated { detail, .. }
             | Self::Denied { detail, .. }
+            | Self::Insufficient { detail, .. }
             | Self::Unavailable { detail, .. } => detail,
             Self::NeedsApproval { .. } => {
                 "A human must approve this request. Send the same request again once it is approved."

@@ -34,6 +34,8 @@ pub struct Setup {
     pub bypass: bool,
     /// Changes the example configuration of the server.
     pub configure: fn(String) -> String,
+    /// Files that stand beside the server's configuration: their names and contents.
+    pub files: &'static [(&'static str, &'static str)],
     /// Changes the example bootstrap of Envoy.
     pub bootstrap: fn(String) -> String,
     /// How many worker threads Envoy has.
@@ -47,6 +49,7 @@ impl Default for Setup {
             port: None,
             bypass: false,
             configure: std::convert::identity,
+            files: &[],
             bootstrap: std::convert::identity,
             concurrency: 2,
         }
@@ -105,6 +108,7 @@ impl Mesh {
             http_port: http.release(),
             issuer_url: issuer.url(),
             configure: setup.configure,
+            files: setup.files,
         };
         let grpc_port = settings.grpc_port;
         let server = Server::start(settings, &workdir).await?;

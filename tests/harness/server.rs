@@ -35,6 +35,8 @@ pub struct ServerSettings {
     pub issuer_url: String,
     /// Changes the example configuration before it is written.
     pub configure: fn(String) -> String,
+    /// Files that stand beside the configuration: their names and contents.
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 /// A running server.
@@ -234,6 +236,9 @@ fn write_files(settings: &ServerSettings, workdir: &Workdir) -> Result<(PathBuf,
     )?;
     let config = workdir.write("chaperone.yaml", (settings.configure)(config))?;
     copy_policies(&examples.join("policies"), &workdir.path().join("policies"))?;
+    for (name, content) in settings.files {
+        workdir.write(name, content)?;
+    }
     let secret = new_secret()?;
     let key_file = workdir.write("facts.key", STANDARD.encode(&secret))?;
     only_for_us(&key_file)?;

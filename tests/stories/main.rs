@@ -14,3 +14,4 @@ mod failing;
 mod masking;
 mod readme;
 mod tokens;
+mod upstream;

@@ -83,11 +83,11 @@ fn resolved(config: &Config, service: &Service) -> Value {
         "hosts": plan.map(|plan| &plan.hosts),
         "callers": issuers,
         "routes": routes,
-        "remove_credentials": service.remove_credentials,
+        "upstream_credentials": service.upstream.name(),
         "denials_name_policies": service.names_policies,
         "on_unmaskable": service.on_unmaskable,
         "approval_wait_seconds": service.approval_wait.as_secs_f64(),
-        "resource_metadata": service.resource_metadata,
+        "resource_metadata": service.resource.as_ref().map(|resource| &resource.metadata_url),
     })
 }
 

@@ -256,9 +256,10 @@ pub(super) struct Service {
     /// What to read on which paths; other paths are plain HTTP.
     #[serde(default)]
     pub(super) routes: Vec<Route>,
-    /// Whether the caller's credential is kept from the service.
-    #[serde(default = "defaults::yes")]
-    pub(super) remove_credentials: bool,
+    /// What becomes of credentials on the way to the service: `remove`, `keep`, or
+    /// `own: {…}`.
+    #[serde(default)]
+    pub(super) upstream_credentials: UpstreamCredentials,
     /// How much a denial tells.
     #[serde(default)]
     pub(super) deny_details: DenyDetails,
@@ -269,8 +270,53 @@ pub(super) struct Service {
     /// How long a request is held for its approval before it is told to come back.
     #[serde(default = "defaults::zero")]
     pub(super) approval_wait: Time,
-    /// The RFC 9728 metadata URL to name in `WWW-Authenticate`.
-    pub(super) resource_metadata: Option<String>,
+    /// What it is as an OAuth protected resource (RFC 9728): callers without a good
+    /// token are told where to get one.
+    pub(super) resource: Option<Resource>,
+}
+
+/// What becomes of credentials on the way to a service.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UpstreamCredentials {
+    /// The caller's are kept from the service.
+    #[default]
+    Remove,
+    /// The caller's go on as they are.
+    Keep,
+    /// The service gets its own in their place, which agents never hold.
+    Own(OwnCredential),
+}
+
+/// A service's own credential: a file, or an environment variable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OwnCredential {
+    /// A file that holds it; read again when it changes. Relative to the configuration
+    /// file.
+    pub(super) file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub(super) env: Option<String>,
+    /// The header that it is sent in; by default `Authorization`.
+    pub(super) header: Option<String>,
+    /// What stands before it in that header; by default `Bearer` in `Authorization`,
+    /// and nothing elsewhere.
+    pub(super) scheme: Option<String>,
+}
+
+/// An OAuth protected resource.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resource {
+    /// The URL that its callers know it by.
+    pub(super) url: String,
+    /// The scopes that tokens for it may have.
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    /// Its name, for people.
+    pub(super) name: Option<String>,
+    /// A page about it, for developers.
+    pub(super) documentation: Option<String>,
 }
 
 /// One route of a service.
@@ -371,10 +417,6 @@ mod defaults {
 
     pub(super) fn zero() -> Time {
         Time(Duration::ZERO)
-    }
-
-    pub(super) const fn yes() -> bool {
-        true
     }
 }
 

@@ -142,7 +142,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
     let issuers = issuers::resolve(written.issuers, folder, errors);
     let aliases: Vec<&str> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
     let limits = written.limits;
-    let resolved = services::resolve(written.services, &aliases, errors);
+    let resolved = services::resolve(written.services, &issuers, folder, errors);
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
         errors.push(ConfigError::general(format!("services: {error}")));

@@ -3,7 +3,7 @@
 //! HTTP callers get RFC 9457 problem details, MCP callers a JSON-RPC error with
 //! their request's id, gRPC callers a status with `google.rpc.ErrorInfo`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -19,7 +19,9 @@ use serde_json::json;
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::verdict::{Caller, DecisionId, Permit, Refusal, Verdict};
+use crate::policy::Remedy;
+use crate::upstream::HeaderChanges;
+use crate::verdict::{Caller, DecisionId, Granted, Permit, Refusal, Verdict};
 
 /// The header that every answer carries.
 pub(super) const DECISION_HEADER: &str = "x-chaperone-decision";
@@ -38,31 +40,64 @@ const UNAVAILABLE_RETRY_SECONDS: u64 = 1;
 pub(super) fn check_response(verdict: Verdict) -> CheckResponse {
     let Verdict { decision, caller, outcome } = verdict;
     match outcome {
-        Ok(permit) => allowed(&decision, permit),
+        Ok(Granted::Forward(permit)) => allowed(&decision, permit),
+        Ok(Granted::Metadata(document)) => metadata(&decision, &document),
         Err(refusal) => denied(&decision, &caller, &refusal),
     }
 }
 
 fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
-    let mut headers_to_remove = vec![FACTS_HEADER.to_owned()];
-    if permit.remove_credentials {
-        headers_to_remove.push("authorization".to_owned());
-    }
+    let HeaderChanges { mut remove, set } = permit.headers;
+    remove.insert(FACTS_HEADER.to_owned());
     if permit.mask.is_some() {
         // A part of a document cannot be masked, nor (yet) a compressed one:
         // the upstream is not offered to send either.
-        headers_to_remove.extend(["accept-encoding", "range", "if-range"].map(String::from));
+        remove.extend(["accept-encoding", "range", "if-range"].map(String::from));
     }
     CheckResponse {
         status: Some(rpc::Status { code: Code::Ok as i32, ..Default::default() }),
         http_response: Some(HttpResponse::OkResponse(OkHttpResponse {
-            headers_to_remove,
+            headers: set.iter().map(|set| header(set.name.as_str(), &set.value)).collect(),
+            headers_to_remove: remove.into_iter().collect(),
             response_headers_to_add: vec![header(DECISION_HEADER, decision.as_str())],
             ..Default::default()
         })),
         dynamic_metadata: Some(obligations(&Obligations {
             decision: decision.to_string(),
             mask: permit.mask,
+        })),
+    }
+}
+
+/// To Envoy every answer of ours is a denied response, this one too.
+fn metadata(decision: &DecisionId, document: &str) -> CheckResponse {
+    let headers = vec![
+        header(DECISION_HEADER, decision.as_str()),
+        header("content-type", "application/json"),
+        header("cache-control", "public, max-age=300"),
+        // It is public, and clients in browsers read it too.
+        header("access-control-allow-origin", "*"),
+    ];
+    answered(decision, Code::PermissionDenied, 200, headers, document.to_owned())
+}
+
+fn answered(
+    decision: &DecisionId,
+    code: Code,
+    status: u16,
+    headers: Vec<HeaderValueOption>,
+    body: String,
+) -> CheckResponse {
+    CheckResponse {
+        status: Some(rpc::Status { code: code as i32, ..Default::default() }),
+        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
+            status: Some(HttpStatus { code: i32::from(status) }),
+            headers,
+            body,
+        })),
+        dynamic_metadata: Some(obligations(&Obligations {
+            decision: decision.to_string(),
+            mask: None,
         })),
     }
 }
@@ -74,6 +109,12 @@ fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckRes
             headers.push(header(
                 "www-authenticate",
                 &bearer_challenge(code, resource_metadata.as_deref()),
+            ));
+        }
+        Refusal::Insufficient { remedy, resource_metadata, .. } => {
+            headers.push(header(
+                "www-authenticate",
+                &insufficient_challenge(refusal.code(), remedy, resource_metadata.as_deref()),
             ));
         }
         Refusal::NeedsApproval { retry_after, .. } => {
@@ -103,18 +144,7 @@ fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckRes
             problem(decision, refusal).to_string()
         }
     };
-    CheckResponse {
-        status: Some(rpc::Status { code: grpc_code(refusal) as i32, ..Default::default() }),
-        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
-            status: Some(HttpStatus { code: i32::from(status) }),
-            headers,
-            body,
-        })),
-        dynamic_metadata: Some(obligations(&Obligations {
-            decision: decision.to_string(),
-            mask: None,
-        })),
-    }
+    answered(decision, grpc_code(refusal), status, headers, body)
 }
 
 /// MCP's transport answers a missing credential and an outage over HTTP (401 and
@@ -145,13 +175,34 @@ fn bearer_challenge(code: &str, resource_metadata: Option<&str>) -> String {
     }
 }
 
+/// RFC 6750 section 3.1 for scopes, RFC 9470 section 3 for authentication. The values
+/// were checked when the policies were loaded.
+fn insufficient_challenge(code: &str, remedy: &Remedy, resource_metadata: Option<&str>) -> String {
+    let mut parameters = vec![format!(r#"error="{code}""#)];
+    let mut list = |name: &str, values: &BTreeSet<String>| {
+        if !values.is_empty() {
+            let values: Vec<_> = values.iter().map(String::as_str).collect();
+            parameters.push(format!(r#"{name}="{}""#, values.join(" ")));
+        }
+    };
+    list("scope", &remedy.scopes);
+    list("acr_values", &remedy.acr_values);
+    if let Some(max_age) = remedy.max_age {
+        parameters.push(format!(r#"max_age="{}""#, max_age.as_secs()));
+    }
+    if let Some(url) = resource_metadata {
+        parameters.push(format!(r#"resource_metadata="{url}""#));
+    }
+    format!("Bearer {}", parameters.join(", "))
+}
+
 /// RFC 9457 problem details. `type` is left out, which means `about:blank`; `code`
 /// is what a program looks at.
 fn problem(decision: &DecisionId, refusal: &Refusal) -> serde_json::Value {
-    let title = match refusal {
-        Refusal::Unauthenticated { .. } => "Unauthorized",
-        Refusal::Denied { .. } | Refusal::NeedsApproval { .. } => "Forbidden",
-        Refusal::Unavailable { .. } => "Service Unavailable",
+    let title = match refusal.http_status() {
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        _ => "Service Unavailable",
     };
     let mut problem = members(decision, refusal);
     problem.insert("title".to_owned(), title.into());
@@ -182,7 +233,9 @@ fn members(decision: &DecisionId, refusal: &Refusal) -> serde_json::Map<String, 
     members.insert("code".to_owned(), refusal.code().into());
     members.insert("decision".to_owned(), decision.as_str().into());
     match refusal {
-        Refusal::Denied { policies, .. } if !policies.is_empty() => {
+        Refusal::Denied { policies, .. } | Refusal::Insufficient { policies, .. }
+            if !policies.is_empty() =>
+        {
             members.insert("policies".to_owned(), policies.as_slice().into());
         }
         Refusal::NeedsApproval { approval, .. } => {
@@ -193,10 +246,11 @@ fn members(decision: &DecisionId, refusal: &Refusal) -> serde_json::Map<String, 
     members
 }
 
-const fn grpc_code(refusal: &Refusal) -> Code {
+fn grpc_code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::Unauthenticated { .. } => Code::Unauthenticated,
-        Refusal::Denied { .. } => Code::PermissionDenied,
+        Refusal::Insufficient { remedy, .. } if remedy.is_step_up() => Code::Unauthenticated,
+        Refusal::Denied { .. } | Refusal::Insufficient { .. } => Code::PermissionDenied,
         Refusal::NeedsApproval { .. } => Code::FailedPrecondition,
         Refusal::Unavailable { .. } => Code::Unavailable,
     }
@@ -206,7 +260,9 @@ const fn grpc_code(refusal: &Refusal) -> Code {
 fn grpc_details(decision: &DecisionId, refusal: &Refusal) -> String {
     let mut metadata = HashMap::from([("decision".to_owned(), decision.to_string())]);
     match refusal {
-        Refusal::Denied { policies, .. } if !policies.is_empty() => {
+        Refusal::Denied { policies, .. } | Refusal::Insufficient { policies, .. }
+            if !policies.is_empty() =>
+        {
             metadata.insert("policies".to_owned(), policies.join(","));
         }
         Refusal::NeedsApproval { approval, .. } => {
@@ -248,7 +304,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::identity::HeaderName;
     use crate::time::UnixMillis;
+    use crate::upstream::SetHeader;
     use crate::verdict::ApprovalNotice;
 
     fn refused(caller: Caller, refusal: Refusal) -> DeniedHttpResponse {
@@ -332,6 +390,38 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_is_not_enough_is_told_what_would_be() {
+        let insufficient = |remedy| Refusal::Insufficient {
+            remedy: Box::new(remedy),
+            detail: "No.".into(),
+            policies: Vec::new(),
+            resource_metadata: Some("https://a.example/m".into()),
+        };
+        let scopes = ["orders:write".to_owned(), "orders:read".to_owned()].into();
+        let refusal = insufficient(Remedy { scopes, ..Remedy::default() });
+        let denied = refused(Caller::Mcp { id: json!(1) }, refusal);
+        assert_eq!(denied.status.as_ref().unwrap().code, 403);
+        assert_eq!(
+            header_of(&denied, "www-authenticate"),
+            Some(
+                "Bearer error=\"insufficient_scope\", scope=\"orders:read orders:write\", \
+                 resource_metadata=\"https://a.example/m\""
+            )
+        );
+        let (acr_values, max_age) = (["phr".to_owned()].into(), Some(Duration::from_mins(5)));
+        let refusal = insufficient(Remedy { acr_values, max_age, ..Remedy::default() });
+        let denied = refused(Caller::Http, refusal);
+        assert_eq!(denied.status.as_ref().unwrap().code, 401);
+        assert_eq!(
+            header_of(&denied, "www-authenticate"),
+            Some(
+                "Bearer error=\"insufficient_user_authentication\", acr_values=\"phr\", \
+                 max_age=\"300\", resource_metadata=\"https://a.example/m\""
+            )
+        );
+    }
+
+    #[test]
     fn a_grpc_caller_gets_the_status_that_http_has_none_for() {
         let denied = refused(Caller::Grpc, needs_approval());
         assert_eq!(header_of(&denied, "grpc-status"), Some("9"));
@@ -349,16 +439,19 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_request_loses_its_credential_where_the_service_says_so() {
-        for (remove_credentials, expected) in
-            [(true, vec![FACTS_HEADER, "authorization"]), (false, vec![FACTS_HEADER])]
-        {
-            let permit = Permit { mask: None, remove_credentials };
-            let response = allowed(&DecisionId::new(Uuid::nil()), permit);
-            let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
-                panic!("not allowed");
-            };
-            assert_eq!(ok.headers_to_remove, expected);
-        }
+    fn an_allowed_request_is_changed_as_the_permit_says() {
+        let value = std::sync::Arc::new(zeroize::Zeroizing::new("Bearer own".to_owned()));
+        let headers = HeaderChanges {
+            remove: ["dpop".to_owned()].into(),
+            set: vec![SetHeader { name: HeaderName::authorization(), value }],
+        };
+        let permit = Permit { mask: None, headers };
+        let response = allowed(&DecisionId::new(Uuid::nil()), permit);
+        let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
+            panic!("not allowed");
+        };
+        assert_eq!(ok.headers_to_remove, ["dpop", FACTS_HEADER]);
+        let set = ok.headers[0].header.as_ref().unwrap();
+        assert_eq!((set.key.as_str(), set.value.as_str()), ("authorization", "Bearer own"));
     }
 }

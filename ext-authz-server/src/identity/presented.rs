@@ -85,6 +85,11 @@ impl FromStr for HeaderName {
 }
 
 impl HeaderName {
+    /// `Authorization`.
+    pub fn authorization() -> Self {
+        Self("authorization".to_owned())
+    }
+
     /// The name, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0
