@@ -462,7 +462,11 @@ fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
     TokenContext {
         issuer: token.issuer.to_string(),
         sender_constrained: credential.sender_constrained,
-        scopes: token.scopes.clone(),
+        scopes: token.authority.scopes.clone(),
+        authorization_types: token
+            .authority
+            .detail_types()
+            .map(|types| types.into_iter().map(str::to_owned).collect()),
         acr: token.acr.clone(),
         auth_age: token.authenticated_at.map(|at| now.seconds().saturating_sub(at.seconds())),
         txn: token.transaction.clone(),

@@ -24,6 +24,9 @@ pub enum IdentityError {
     /// It says who may act for its chain, and somebody else does.
     #[error("the token's `may_act` does not name the one who calls")]
     MayActMismatch,
+    /// A hop passed on scopes that it did not have.
+    #[error("the token's `act` states scopes that do not include those passed on")]
+    ScopeWidened,
     /// The credential of the one who calls tells of a chain of its own.
     #[error("the actor's own token must name nobody but the actor")]
     ActorNested,
@@ -132,6 +135,7 @@ impl IdentityError {
             Self::ConfirmationUnsupported => "cnf_unsupported",
             Self::ProofMissing => "proof_missing",
             Self::MayActMismatch => "may_act_mismatch",
+            Self::ScopeWidened => "scope_widened",
             Self::ActorNested => "actor_nested",
             Self::TokenTooLarge { .. } => "token_too_large",
             Self::TypeRefused => "token_type_refused",

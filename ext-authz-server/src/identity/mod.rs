@@ -10,6 +10,7 @@ mod acting;
 mod actors;
 mod algorithm;
 mod authenticator;
+mod authority;
 mod chain;
 mod claims;
 mod confirmation;
@@ -30,6 +31,7 @@ pub use algorithm::{Algorithm, AlgorithmError};
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
 };
+pub use authority::Authority;
 pub use chain::{
     Assurance, Chain, CredentialKind, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal,
 };

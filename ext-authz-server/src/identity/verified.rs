@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::authority::Authority;
 use super::chain::{Chain, IssuerAlias, Principal};
 use super::claims::{Claims, name, seconds};
 use super::confirmation::Confirmation;
@@ -45,9 +46,8 @@ pub struct TokenFacts {
     pub id: Option<String>,
     /// Its `exp`.
     pub expires_at: UnixMillis,
-    /// Its `scope` (RFC 8693 section 4.2); `None` when it states none, which is not
-    /// the same as having none.
-    pub scopes: Option<BTreeSet<String>>,
+    /// What it allows, as far as it states that.
+    pub authority: Authority,
     /// The class of the authentication behind it, `acr`.
     pub acr: Option<String>,
     /// When a person authenticated, `auth_time`.
@@ -70,7 +70,7 @@ impl TokenFacts {
             key: key.kid().map(str::to_owned),
             id: text(object, "jti", "`jti` is not a name")?,
             expires_at: lifetime.expires_at(),
-            scopes: scopes(object)?,
+            authority: Authority::read(object)?,
             acr: text(object, "acr", "`acr` is not a name")?,
             authenticated_at: claims.time("auth_time")?.map(moment),
             transaction: text(object, "txn", "`txn` is not a name")?,
@@ -85,19 +85,6 @@ fn text(
 ) -> Result<Option<String>, IdentityError> {
     let text = name(claims.get(claim)).map_err(|_| IdentityError::ClaimsMalformed(problem))?;
     Ok(text.map(str::to_owned))
-}
-
-/// A space-separated string (RFC 8693 section 4.2), or the array that some issuers
-/// write instead; `scp` is Microsoft's name for it.
-fn scopes(claims: &Map<String, Value>) -> Result<Option<BTreeSet<String>>, IdentityError> {
-    let malformed = IdentityError::ClaimsMalformed("`scope` is not a list of scopes");
-    let Some(value) = claims.get("scope").or_else(|| claims.get("scp")) else { return Ok(None) };
-    let scopes: Option<BTreeSet<_>> = match value {
-        Value::String(text) => Some(text.split_ascii_whitespace().map(str::to_owned).collect()),
-        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    };
-    scopes.map(Some).ok_or(malformed)
 }
 
 /// When a token is good: its `exp`, `nbf` and `iat`, in seconds since 1970.

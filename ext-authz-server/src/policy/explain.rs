@@ -34,7 +34,8 @@ pub struct HypotheticalRequest {
     pub service: Option<String>,
     /// The attributes of the command under the name of their family, such as
     /// `{"sql": {"has_where": true}}`, `request` with `method`, `host` and `path`, and
-    /// `token` with `issuer`, `sender_constrained`, `scopes`, `acr`, `auth_age`, `txn`.
+    /// `token` with `issuer`, `sender_constrained`, `scopes`, `authorization_types`,
+    /// `acr`, `auth_age`, `txn`.
     #[serde(default)]
     pub context: Map<String, Value>,
 }
@@ -415,7 +416,15 @@ fn context(given: &Map<String, Value>, family: &Family) -> Result<Described, Exp
                 text.clone_into(slot);
             }
         } else if name == "token" {
-            members(&["issuer", "sender_constrained", "scopes", "acr", "auth_age", "txn"])?;
+            members(&[
+                "issuer",
+                "sender_constrained",
+                "scopes",
+                "authorization_types",
+                "acr",
+                "auth_age",
+                "txn",
+            ])?;
             token = serde_json::from_value(value.clone()).map_err(|_| {
                 invalid(name, "strings, with `sender_constrained` true or false, `scopes` a list and `auth_age` a number")
             })?;
