@@ -34,7 +34,7 @@ fn sections(piece: &str) -> BTreeMap<String, String> {
     let mut current = String::new();
     for line in piece.lines() {
         if line.starts_with(|c: char| c.is_ascii_lowercase()) {
-            current = line.split(':').next().unwrap_or_default().to_owned();
+            line.split(':').next().unwrap_or_default().clone_into(&mut current);
         }
         let section = sections.entry(current.clone()).or_default();
         section.push_str(line);
