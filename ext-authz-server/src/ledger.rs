@@ -89,6 +89,7 @@ impl<'a> Ledger<'a> {
             issuer: facts.issuer.to_string(),
             key: facts.key.clone(),
             id: facts.id.clone(),
+            scopes: facts.authority.scopes.clone(),
             expires_at: Some(facts.expires_at),
             sender_constrained,
             transaction: facts.transaction.clone(),

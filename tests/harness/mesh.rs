@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::artifacts::{self, Artifacts, Progress, workspace};
 use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
+use crate::identity_provider::{self, IdentityProvider};
 use crate::issuer::DevelopmentIssuer;
 use crate::ports::HeldPort;
 use crate::process::eventually;
@@ -40,6 +41,9 @@ pub struct Setup {
     pub bootstrap: fn(String) -> String,
     /// How many worker threads Envoy has.
     pub concurrency: u32,
+    /// Whether there is a real identity provider besides. Its URL goes where
+    /// `configure` leaves `{{IDENTITY_PROVIDER_URL}}`.
+    pub identity_provider: bool,
 }
 
 impl Default for Setup {
@@ -52,6 +56,7 @@ impl Default for Setup {
             files: &[],
             bootstrap: std::convert::identity,
             concurrency: 2,
+            identity_provider: false,
         }
     }
 }
@@ -68,6 +73,8 @@ pub struct Mesh {
     pub upstream: Upstream,
     /// Who makes tokens.
     pub issuer: DevelopmentIssuer,
+    /// Who makes tokens as in production, if the mesh was set up with one.
+    pub identity_provider: Option<IdentityProvider>,
     bypass: Option<SocketAddr>,
     workdir: Workdir,
 }
@@ -96,6 +103,11 @@ impl Mesh {
         .await?;
         let workdir = Workdir::create()?;
         let issuer = DevelopmentIssuer::start(0).await?;
+        let identity_provider = if setup.identity_provider {
+            Some(provider(setup.progress, &workdir).await?)
+        } else {
+            None
+        };
         let upstream = Upstream::start(0).await?;
         let grpc = HeldPort::free()?;
         let http = HeldPort::free()?;
@@ -107,6 +119,7 @@ impl Mesh {
             grpc_port: grpc.release(),
             http_port: http.release(),
             issuer_url: issuer.url(),
+            identity_provider_url: identity_provider.as_ref().map(|idp| idp.url().to_owned()),
             configure: setup.configure,
             files: setup.files,
         };
@@ -132,7 +145,7 @@ impl Mesh {
         };
         let envoy = Envoy::start(settings, &workdir.leash()).await?;
         let bypass = bypass.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        Ok(Self { envoy, server, upstream, issuer, bypass, workdir })
+        Ok(Self { envoy, server, upstream, issuer, identity_provider, bypass, workdir })
     }
 
     /// The folder with configuration, policies and logs.
@@ -199,6 +212,11 @@ impl Mesh {
         let reported = || async { entry(self.server.audit_of(&id).ok()?, "outcome") };
         eventually(&what, OUTCOME, reported).await
     }
+}
+
+async fn provider(progress: Progress, workdir: &Workdir) -> Result<IdentityProvider> {
+    let program = blocking(move || identity_provider::obtain(progress)).await?;
+    IdentityProvider::start(program, workdir).await
 }
 
 fn entry(entries: Vec<Value>, kind: &str) -> Option<Value> {

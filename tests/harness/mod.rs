@@ -10,6 +10,7 @@ pub mod answer;
 pub mod artifacts;
 pub mod envoy;
 pub mod failure;
+pub mod identity_provider;
 pub mod issuer;
 pub mod mesh;
 pub mod ports;
@@ -23,6 +24,7 @@ pub mod workdir;
 
 pub use answer::Answer;
 pub use failure::{Failure, Result};
+pub use identity_provider::IdentityProvider;
 pub use issuer::{DevelopmentIssuer, Issuer};
 pub use mesh::{Mesh, Setup};
 pub use request::Request;

@@ -11,6 +11,7 @@ mod cast;
 mod chains;
 mod facts;
 mod failing;
+mod identity_provider;
 mod masking;
 mod readme;
 mod tokens;
