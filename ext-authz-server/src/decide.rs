@@ -22,7 +22,10 @@ use crate::approval::{
     ActionToApprove, ApprovalError, ApprovalId, ApprovalRequest, Approvals, Consumed, Standing,
 };
 use crate::audit::{AuditLog, Record};
-use crate::identity::{Authenticator, Credential, Fault, IdentityError, Presented, PrincipalKind};
+use crate::identity::{
+    Authenticator, Credential, Fault, IdentityError, PeerAttributes, Presented, PrincipalKind,
+    Scheme,
+};
 use crate::ledger::Ledger;
 use crate::policy::{
     ApprovalTerms, Decision, Enforce, Grant, Policies, ProfileName, Question, RequestContext,
@@ -55,6 +58,17 @@ pub struct GuardedRequest {
     pub grpc: bool,
     /// Where the request came from.
     pub source_address: Option<String>,
+    /// The client certificate of the connection, as far as Envoy tells it.
+    pub peer: TlsPeer,
+}
+
+/// What Envoy tells of a client certificate; empty where it tells nothing.
+#[derive(Clone, Debug, Default)]
+pub struct TlsPeer {
+    /// The name in it, `source.principal`.
+    pub principal: String,
+    /// The certificate in URL-encoded PEM, `source.certificate`.
+    pub certificate: String,
 }
 
 /// The headers of a request, by their names in lower case. Values do not print: some
@@ -216,23 +230,26 @@ impl Decider {
         service: &Service,
         now: UnixMillis,
     ) -> Result<Credential, Refusal> {
+        let header = |name| request.headers.get(name);
+        let authorization = header("authorization");
         let refuse = |error: IdentityError| match error.fault() {
             Fault::Operator => unavailable(error.code(), &error.to_string()),
-            Fault::Caller => Refusal::Unauthenticated {
-                code: error.code(),
-                detail: error.to_string(),
-                resource_metadata: service.resource_metadata.clone(),
-            },
+            Fault::Caller => service.unauthenticated(&error, authorization.and_then(Scheme::of)),
         };
-        let header = |name| request.headers.get(name);
         let presented = Presented {
-            authorization: header("authorization"),
+            authorization,
             second: self.authenticator.second_header().and_then(|name| header(name.as_str())),
             proof: header("dpop"),
             method: &request.method,
             scheme: &request.scheme,
             authority: &request.authority,
             path: path_only(&request.path),
+            external_url: service.external_url.as_ref(),
+            peer: PeerAttributes {
+                principal: Some(&request.peer.principal),
+                certificate: Some(&request.peer.certificate),
+                forwarded: header("x-forwarded-client-cert"),
+            },
         };
         let credential = self
             .authenticator

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chaperone_inspection::obligations::OnUnmaskable;
 
-use crate::identity::Acceptance;
+use crate::identity::{Acceptance, Complaint, ExternalUrl, IdentityError, Scheme};
 use crate::policy::{PolicyId, Reason};
-use crate::verdict::Refusal;
+use crate::verdict::{Challenge, ChallengeError, Refusal};
 
 /// What is particular to one service.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Service {
     pub on_unmaskable: OnUnmaskable,
     /// How long a request is held for its approval.
     pub approval_wait: Duration,
+    /// The URL at which callers know it, where Envoy sees another one.
+    pub external_url: Option<ExternalUrl>,
     /// The RFC 9728 metadata URL for `WWW-Authenticate`.
     pub resource_metadata: Option<String>,
 }
@@ -37,6 +39,31 @@ impl Service {
             code: "policy_denied",
             detail: told.join(" "),
             policies: if self.names_policies { policies } else { Vec::new() },
+        }
+    }
+
+    /// A refusal of what was sent as a credential by that scheme.
+    pub fn unauthenticated(&self, error: &IdentityError, sent_by: Option<Scheme>) -> Refusal {
+        let complaint = error.complaint();
+        let (wants_proof, wanted) = match complaint {
+            Complaint::NoCredential => (false, None),
+            Complaint::Request => (false, Some(ChallengeError::InvalidRequest)),
+            Complaint::Token => {
+                let wants_proof = matches!(error, IdentityError::ProofMissing);
+                (wants_proof, Some(ChallengeError::InvalidToken))
+            }
+            Complaint::Proof => (true, Some(ChallengeError::InvalidProof)),
+            Complaint::Nonce(nonce) => (true, Some(ChallengeError::UseNonce(nonce.to_owned()))),
+        };
+        let scheme = if wants_proof { Scheme::Dpop } else { sent_by.unwrap_or_default() };
+        Refusal::Unauthenticated {
+            code: error.code(),
+            detail: error.to_string(),
+            challenge: Challenge {
+                scheme,
+                error: wanted,
+                resource_metadata: self.resource_metadata.clone(),
+            },
         }
     }
 
@@ -71,7 +98,54 @@ mod tests {
             names_policies,
             on_unmaskable: OnUnmaskable::Block,
             approval_wait: Duration::ZERO,
+            external_url: None,
             resource_metadata: None,
+        }
+    }
+
+    #[test]
+    fn a_refused_credential_is_told_what_to_send_instead() {
+        let challenge =
+            |error: &IdentityError, sent_by| match service(false).unauthenticated(error, sent_by) {
+                Refusal::Unauthenticated { challenge, .. } => (challenge.scheme, challenge.error),
+                other => panic!("{other:?}"),
+            };
+        let nonce = || "n-1".to_owned();
+        for (error, sent_by, scheme, wanted) in [
+            (IdentityError::TokenMissing, None, Scheme::Bearer, None),
+            (IdentityError::PeerUnknown, None, Scheme::Bearer, None),
+            (
+                IdentityError::Malformed("x"),
+                Some(Scheme::Bearer),
+                Scheme::Bearer,
+                Some(ChallengeError::InvalidRequest),
+            ),
+            (
+                IdentityError::AudienceMismatch,
+                Some(Scheme::Dpop),
+                Scheme::Dpop,
+                Some(ChallengeError::InvalidToken),
+            ),
+            (
+                IdentityError::ProofMissing,
+                Some(Scheme::Bearer),
+                Scheme::Dpop,
+                Some(ChallengeError::InvalidToken),
+            ),
+            (
+                IdentityError::ProofReplayed,
+                Some(Scheme::Dpop),
+                Scheme::Dpop,
+                Some(ChallengeError::InvalidProof),
+            ),
+            (
+                IdentityError::ProofNonceRequired { nonce: nonce() },
+                Some(Scheme::Dpop),
+                Scheme::Dpop,
+                Some(ChallengeError::UseNonce(nonce())),
+            ),
+        ] {
+            assert_eq!(challenge(&error, sent_by), (scheme, wanted), "{error}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::ConfigError;
 use super::file;
 use super::issuers::configured;
-use crate::identity::Acceptance;
+use crate::identity::{Acceptance, ExternalUrl};
 use crate::service::Service;
 use chaperone_inspection::plan::{RoutePlan, ServicePlan};
 
@@ -41,6 +41,11 @@ pub(super) fn resolve(
             )));
         }
         resolved.plans.push(ServicePlan { name: name.clone(), hosts: service.hosts, routes });
+        let external_url = service.external_url.and_then(|url| {
+            let parsed = ExternalUrl::parse(&url.value)
+                .map_err(|error| errors.push(ConfigError::at(&url, error.to_string())));
+            parsed.ok()
+        });
         let service = Service {
             name: name.clone(),
             acceptance,
@@ -48,6 +53,7 @@ pub(super) fn resolve(
             names_policies: service.deny_details == file::DenyDetails::Policies,
             on_unmaskable: service.on_unmaskable,
             approval_wait: service.approval_wait.0,
+            external_url,
             resource_metadata: service.resource_metadata,
         };
         resolved.services.insert(name, service);
