@@ -382,7 +382,7 @@ mod tests {
     #[test]
     fn an_allowed_request_loses_its_credential_where_the_service_says_so() {
         for (remove_credentials, expected) in
-            [(true, vec![FACTS_HEADER, "authorization"]), (false, vec![FACTS_HEADER])]
+            [(true, vec![FACTS_HEADER, "authorization", "dpop"]), (false, vec![FACTS_HEADER])]
         {
             let permit = Permit { mask: None, remove_credentials };
             let response = allowed(&DecisionId::new(Uuid::nil()), permit);

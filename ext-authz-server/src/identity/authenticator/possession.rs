@@ -122,3 +122,6 @@ fn proven_by_peer(shown: Shown) -> Result<Shown, IdentityError> {
     let chain = Arc::new(Chain::new(hops).map_err(|_| IdentityError::SubjectMissing)?);
     Ok(Shown { token: Arc::new(shown.token.with_chain(chain)), sender_constrained: true })
 }
+
+#[cfg(test)]
+mod tests;
