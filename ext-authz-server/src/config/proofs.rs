@@ -15,14 +15,12 @@ const NONCES: &[u8] = b"chaperone dpop nonces";
 const LONGEST: Duration = Duration::from_mins(10);
 
 /// Where it is told who the peer of a request is.
-pub(super) fn peer(written: Option<file::Peer>, errors: &mut Vec<ConfigError>) -> PeerSource {
-    match written {
-        None => PeerSource::Nowhere,
-        Some(file::Peer { from: file::PeerFrom::Xfcc, proxies }) => {
-            PeerSource::Forwarded { proxies }
-        }
-        Some(file::Peer { from: file::PeerFrom::Tls, proxies }) => {
-            if proxies > 0 {
+pub(super) fn peer(written: Option<&file::Peer>, errors: &mut Vec<ConfigError>) -> PeerSource {
+    let Some(file::Peer { from, proxies }) = written else { return PeerSource::Nowhere };
+    match from {
+        file::PeerFrom::Xfcc => PeerSource::Forwarded { proxies: *proxies },
+        file::PeerFrom::Tls => {
+            if *proxies > 0 {
                 errors.push(ConfigError::general(
                     "peer.proxies is about x-forwarded-client-cert; leave it out, or write from: xfcc",
                 ));

@@ -163,7 +163,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
             groups: groups(written.groups, &aliases, errors),
             max_depth: written.chain.max_depth,
             second: second_credential(written.chain.second_credential, errors),
-            peer: proofs::peer(written.peer, errors),
+            peer: proofs::peer(written.peer.as_ref(), errors),
             proofs: proofs::settings(&written.dpop, &facts_keys, errors),
             issuers: issuers.clone(),
         },

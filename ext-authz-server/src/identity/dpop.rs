@@ -43,7 +43,7 @@ pub struct ProofSettings {
 impl Default for ProofSettings {
     fn default() -> Self {
         Self {
-            max_age: Duration::from_secs(60),
+            max_age: Duration::from_mins(1),
             max_ahead: Duration::from_secs(5),
             nonce_keys: Vec::new(),
             remembered: 1 << 19,

@@ -99,7 +99,10 @@ fn unreserved_decoded(text: &str) -> String {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
                 decoded.push(char::from(byte));
             }
-            Some(byte) => decoded.push_str(&format!("%{byte:02X}")),
+            Some(byte) => {
+                let digits = hex::encode_upper([byte]);
+                decoded.extend(["%", digits.as_str()]);
+            }
             None => {
                 decoded.push('%');
                 rest = after;
