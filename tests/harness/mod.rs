@@ -8,12 +8,14 @@
 
 pub mod answer;
 pub mod artifacts;
+pub mod certificates;
 pub mod envoy;
 pub mod failure;
 pub mod issuer;
 pub mod mesh;
 pub mod ports;
 pub mod process;
+pub mod proof;
 pub mod request;
 pub mod runtime;
 pub mod server;
