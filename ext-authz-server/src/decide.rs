@@ -207,7 +207,8 @@ impl Decider {
                 grant
             }
         };
-        self.permit(service, &grant)
+        let dpop_nonce = request.headers.get("dpop").and_then(|_| self.authenticator.nonce(now));
+        Ok(Permit { dpop_nonce, ..self.permit(service, &grant)? })
     }
 
     fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
@@ -400,7 +401,8 @@ impl Decider {
             profile: union,
             on_unmaskable: service.on_unmaskable,
         });
-        Ok(Permit { mask, remove_credentials: service.remove_credentials })
+        let remove_credentials = service.remove_credentials;
+        Ok(Permit { mask, remove_credentials, dpop_nonce: None })
     }
 }
 

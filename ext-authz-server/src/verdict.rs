@@ -63,6 +63,9 @@ pub struct Permit {
     pub mask: Option<MaskOrder>,
     /// Whether the caller's credential is kept from the service.
     pub remove_credentials: bool,
+    /// The nonce that the caller's next proof must have, where one is asked for
+    /// (RFC 9449 section 8.2).
+    pub dpop_nonce: Option<String>,
 }
 
 /// It may not pass.

@@ -250,6 +250,26 @@ fn proofs_and_certificates_are_configured_by_a_line_each() {
 }
 
 #[test]
+fn the_configuration_in_the_docs_is_good() {
+    let page = include_str!("../docs/proofs.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let folder = Folder::new("docs-proofs");
+    let (before, rest) = CONFIG.split_once("issuers:").expect("it is there");
+    let after = rest.split_once("masking:").expect("it is there").1;
+    let config = format!("{before}{}masking:{after}", example.expect("the page has one"));
+    folder.write("chaperone.yaml", &config);
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let policy = page.split("```cedar\n").nth(1).and_then(|rest| rest.split("```").next());
+    folder.write("policies/docs.cedar", policy.expect("the page has one"));
+    let checked = chaperone(&["policy", "check", "--config", &folder.config()], "");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    for told in ["k8s-prod (for customers)", "partner-mesh", "https://api.example/customers"] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+}
+
+#[test]
 fn the_configuration_schema_knows_every_section() {
     let ran = chaperone(&["config", "schema"], "");
     assert_eq!(ran.code, Some(0));

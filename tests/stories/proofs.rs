@@ -279,6 +279,11 @@ async fn a_caller_is_given_the_nonce_that_its_proof_must_have() {
     let proof = key.proof("GET", PATH, &token, &json!({ "nonce": nonce }));
     let answer = mesh.get(PATH).bound_token(&token, &proof).send().await.unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
+    // The next one comes with the answer, so that nobody is refused for an old one.
+    let nonce = answer.header("dpop-nonce").unwrap();
+    let proof = key.proof("GET", PATH, &token, &json!({ "nonce": nonce }));
+    let answer = mesh.get(PATH).bound_token(&token, &proof).send().await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[tokio::test]

@@ -25,6 +25,9 @@ use crate::verdict::{Caller, Challenge, ChallengeError, DecisionId, Permit, Refu
 /// The header that every answer carries.
 pub(super) const DECISION_HEADER: &str = "x-chaperone-decision";
 
+/// The header with the nonce that a proof must have (RFC 9449 section 8).
+const NONCE_HEADER: &str = "dpop-nonce";
+
 /// JSON-RPC error codes of ours, in the range that JSON-RPC 2.0 section 5.1 leaves
 /// to servers.
 mod jsonrpc_code {
@@ -54,11 +57,15 @@ fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
         // the upstream is not offered to send either.
         headers_to_remove.extend(["accept-encoding", "range", "if-range"].map(String::from));
     }
+    let nonce = permit.dpop_nonce.iter().map(|nonce| header(NONCE_HEADER, nonce));
     CheckResponse {
         status: Some(rpc::Status { code: Code::Ok as i32, ..Default::default() }),
         http_response: Some(HttpResponse::OkResponse(OkHttpResponse {
             headers_to_remove,
-            response_headers_to_add: vec![header(DECISION_HEADER, decision.as_str())],
+            response_headers_to_add: [header(DECISION_HEADER, decision.as_str())]
+                .into_iter()
+                .chain(nonce)
+                .collect(),
             ..Default::default()
         })),
         dynamic_metadata: Some(obligations(&Obligations {
@@ -74,7 +81,7 @@ fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckRes
         Refusal::Unauthenticated { code, challenge, .. } => {
             headers.push(header("www-authenticate", &www_authenticate(code, challenge)));
             if let Some(ChallengeError::UseNonce(nonce)) = &challenge.error {
-                headers.push(header("dpop-nonce", nonce));
+                headers.push(header(NONCE_HEADER, nonce));
                 // RFC 9449 section 8.2: the nonce is for this caller.
                 headers.push(header("cache-control", "no-store"));
             }
@@ -384,7 +391,7 @@ mod tests {
         for (remove_credentials, expected) in
             [(true, vec![FACTS_HEADER, "authorization", "dpop"]), (false, vec![FACTS_HEADER])]
         {
-            let permit = Permit { mask: None, remove_credentials };
+            let permit = Permit { mask: None, remove_credentials, dpop_nonce: None };
             let response = allowed(&DecisionId::new(Uuid::nil()), permit);
             let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
                 panic!("not allowed");

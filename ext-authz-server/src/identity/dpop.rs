@@ -116,6 +116,11 @@ impl Proofs {
         Ok(Proof { key, id, good_until })
     }
 
+    /// The nonce that a proof made at `now` must have, where one is asked for.
+    pub(super) fn nonce(&self, now: UnixMillis) -> Option<String> {
+        self.nonces.as_ref()?.current(now)
+    }
+
     /// Uses the proof up.
     pub(super) fn spend(&self, proof: Proof, now: UnixMillis) -> Result<(), IdentityError> {
         let spent = self.used.spend(proof.id, proof.good_until, now.seconds());

@@ -31,6 +31,11 @@ impl Authenticator {
         Ok(Some(proof.key))
     }
 
+    /// The nonce that proofs made at `now` must have, where one is asked for.
+    pub fn nonce(&self, now: UnixMillis) -> Option<String> {
+        self.proofs.nonce(now)
+    }
+
     /// Whether the sender has everything that `token` is bound to; `false` when it is
     /// bound to nothing.
     pub(super) fn possessed(
