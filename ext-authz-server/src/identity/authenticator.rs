@@ -476,7 +476,7 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
         if tokens && issuer.algorithms.is_empty() {
             return Err(SettingsError::NoAlgorithm(alias));
         }
-        check_certificates(settings, issuer, before)?;
+        certified::check(settings, issuer, before)?;
         if issuer.max_stale < issuer.refresh {
             return Err(SettingsError::StaleBeforeRefresh(alias));
         }
@@ -487,28 +487,6 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
     }
     match patterns.patterns().filter_map(|pattern| pattern.issuer()).find(|alias| !known(alias)) {
         Some(alias) => Err(SettingsError::PatternIssuerUnknown(alias.clone())),
-        None => Ok(()),
-    }
-}
-
-fn check_certificates(
-    settings: &AuthenticatorSettings,
-    issuer: &IssuerSettings,
-    before: &[IssuerSettings],
-) -> Result<(), SettingsError> {
-    let alias = issuer.alias.clone();
-    if matches!(issuer.keys, KeySource::Nowhere) && issuer.trust_domain.is_none() {
-        return Err(SettingsError::NoKeys(alias));
-    }
-    let needs_peer = issuer.trust_domain.is_some() || issuer.peer_binding.is_some();
-    if needs_peer && settings.peer == PeerSource::Nowhere {
-        return Err(SettingsError::NoPeer(alias));
-    }
-    let same = |other: &&IssuerSettings| {
-        other.trust_domain.is_some() && other.trust_domain == issuer.trust_domain
-    };
-    match before.iter().find(same) {
-        Some(other) => Err(SettingsError::TrustDomainTwice(other.alias.clone(), alias)),
         None => Ok(()),
     }
 }

@@ -8,10 +8,11 @@ use super::super::acting::Shown;
 use super::super::chain::{Assurance, Chain, CredentialKind, Hop, Principal};
 use super::super::confirmation::Confirmation;
 use super::super::error::IdentityError;
-use super::super::peer::Peer;
+use super::super::issuer::{IssuerSettings, KeySource};
+use super::super::peer::{Peer, PeerSource};
 use super::super::spiffe::SpiffeId;
 use super::super::verified::{Lifetime, TokenFacts, VerifiedToken};
-use super::{Acceptance, Authenticator};
+use super::{Acceptance, Authenticator, AuthenticatorSettings, SettingsError};
 use crate::time::UnixMillis;
 
 /// How long a certificate is taken to be good whose end is not told. Envoy has verified
@@ -65,6 +66,30 @@ impl Authenticator {
             facts: Arc::new(facts),
         };
         Ok(Shown { token: Arc::new(token), sender_constrained: true })
+    }
+}
+
+/// Whether what `issuer` needs of certificates is there, and is not that of one of the
+/// issuers `before` it.
+pub(super) fn check(
+    settings: &AuthenticatorSettings,
+    issuer: &IssuerSettings,
+    before: &[IssuerSettings],
+) -> Result<(), SettingsError> {
+    let alias = issuer.alias.clone();
+    if matches!(issuer.keys, KeySource::Nowhere) && issuer.trust_domain.is_none() {
+        return Err(SettingsError::NoKeys(alias));
+    }
+    let needs_peer = issuer.trust_domain.is_some() || issuer.peer_binding.is_some();
+    if needs_peer && settings.peer == PeerSource::Nowhere {
+        return Err(SettingsError::NoPeer(alias));
+    }
+    let same = |other: &&IssuerSettings| {
+        other.trust_domain.is_some() && other.trust_domain == issuer.trust_domain
+    };
+    match before.iter().find(same) {
+        Some(other) => Err(SettingsError::TrustDomainTwice(other.alias.clone(), alias)),
+        None => Ok(()),
     }
 }
 
