@@ -23,7 +23,8 @@ use crate::approval::{
 };
 use crate::audit::{AuditLog, Record};
 use crate::identity::{
-    Authenticator, Credential, Fault, HeaderName, IdentityError, Presented, PrincipalKind,
+    Authenticator, Credential, Fault, HeaderName, IdentityError, PeerAttributes, Presented,
+    PrincipalKind, Scheme,
 };
 use crate::ledger::Ledger;
 use crate::policy::{
@@ -57,6 +58,17 @@ pub struct GuardedRequest {
     pub grpc: bool,
     /// Where the request came from.
     pub source_address: Option<String>,
+    /// The client certificate of the connection, as far as Envoy tells it.
+    pub peer: TlsPeer,
+}
+
+/// What Envoy tells of a client certificate; empty where it tells nothing.
+#[derive(Clone, Debug, Default)]
+pub struct TlsPeer {
+    /// The name in it, `source.principal`.
+    pub principal: String,
+    /// The certificate in URL-encoded PEM, `source.certificate`.
+    pub certificate: String,
 }
 
 /// The headers of a request, by their names in lower case. Values do not print: some
@@ -199,7 +211,8 @@ impl Decider {
             Decision::Allow(grant) => grant,
             Decision::Deny(reasons) => {
                 let remedy = policies.remedy(&reasons);
-                return Err(service.denial(&reasons, remedy));
+                let sent_by = request.headers.get("authorization").and_then(Scheme::of);
+                return Err(service.denial(&reasons, remedy, sent_by));
             }
             Decision::NeedsApproval(terms, grant) => {
                 let case = Case { request, service, credential: &credential, read: &read, now };
@@ -207,7 +220,8 @@ impl Decider {
                 grant
             }
         };
-        self.permit(request, service, &grant).map(Granted::Forward)
+        let dpop_nonce = request.headers.get("dpop").and_then(|_| self.authenticator.nonce(now));
+        Ok(Granted::Forward(Permit { dpop_nonce, ..self.permit(request, service, &grant)? }))
     }
 
     fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
@@ -230,23 +244,26 @@ impl Decider {
         service: &Service,
         now: UnixMillis,
     ) -> Result<Credential, Refusal> {
+        let header = |name| request.headers.get(name);
+        let authorization = header("authorization");
         let refuse = |error: IdentityError| match error.fault() {
             Fault::Operator => unavailable(error.code(), &error.to_string()),
-            Fault::Caller => Refusal::Unauthenticated {
-                code: error.code(),
-                detail: error.to_string(),
-                resource_metadata: service.metadata_url(),
-            },
+            Fault::Caller => service.unauthenticated(&error, authorization.and_then(Scheme::of)),
         };
-        let header = |name| request.headers.get(name);
         let presented = Presented {
-            authorization: header("authorization"),
+            authorization,
             second: self.authenticator.second_header().and_then(|name| header(name.as_str())),
             proof: header("dpop"),
             method: &request.method,
             scheme: &request.scheme,
             authority: &request.authority,
             path: path_only(&request.path),
+            external_url: service.external_url.as_ref(),
+            peer: PeerAttributes {
+                principal: Some(&request.peer.principal),
+                certificate: Some(&request.peer.certificate),
+                forwarded: header("x-forwarded-client-cert"),
+            },
         };
         let credential = self
             .authenticator
@@ -406,7 +423,7 @@ impl Decider {
         let credentials = ["authorization", "dpop"].into_iter().chain(second);
         let credentials: Vec<_> = credentials.collect();
         let headers = service.upstream.changes(request.headers.names(), &credentials);
-        Ok(Permit { mask, headers })
+        Ok(Permit { mask, headers, dpop_nonce: None })
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use chaperone_inspection::obligations::OnUnmaskable;
 
-use crate::identity::Acceptance;
+use crate::identity::{Acceptance, Complaint, ExternalUrl, IdentityError, Scheme};
 use crate::policy::{PolicyId, Reason, Remedy};
 use crate::resource::ProtectedResource;
 use crate::upstream::UpstreamCredentials;
-use crate::verdict::Refusal;
+use crate::verdict::{Challenge, ChallengeError, Refusal};
 
 /// What is particular to one service.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Service {
     pub on_unmaskable: OnUnmaskable,
     /// How long a request is held for its approval.
     pub approval_wait: Duration,
+    /// The URL at which callers know it, where Envoy sees another one.
+    pub external_url: Option<ExternalUrl>,
     /// What it is as an OAuth protected resource.
     pub resource: Option<ProtectedResource>,
 }
@@ -37,8 +39,13 @@ impl Service {
     }
 
     /// A denial by policy, as much of it as the service tells its callers, with what
-    /// would help.
-    pub fn denial(&self, reasons: &BTreeSet<Reason>, remedy: Option<Remedy>) -> Refusal {
+    /// would help. The token was sent by `sent_by`.
+    pub fn denial(
+        &self,
+        reasons: &BTreeSet<Reason>,
+        remedy: Option<Remedy>,
+        sent_by: Option<Scheme>,
+    ) -> Refusal {
         let told: Vec<_> = reasons.iter().map(|reason| self.told(reason)).collect();
         let policies = reasons.iter().filter_map(Reason::policy).map(|id| id.0.clone()).collect();
         let detail = told.join(" ");
@@ -48,9 +55,31 @@ impl Service {
                 remedy: Box::new(remedy),
                 detail,
                 policies,
+                scheme: sent_by.unwrap_or_default(),
                 resource_metadata: self.metadata_url(),
             },
             None => Refusal::Denied { code: "policy_denied", detail, policies },
+        }
+    }
+
+    /// A refusal of what was sent as a credential by that scheme.
+    pub fn unauthenticated(&self, error: &IdentityError, sent_by: Option<Scheme>) -> Refusal {
+        let complaint = error.complaint();
+        let (wants_proof, wanted) = match complaint {
+            Complaint::NoCredential => (false, None),
+            Complaint::Request => (false, Some(ChallengeError::InvalidRequest)),
+            Complaint::Token => {
+                let wants_proof = matches!(error, IdentityError::ProofMissing);
+                (wants_proof, Some(ChallengeError::InvalidToken))
+            }
+            Complaint::Proof => (true, Some(ChallengeError::InvalidProof)),
+            Complaint::Nonce(nonce) => (true, Some(ChallengeError::UseNonce(nonce.to_owned()))),
+        };
+        let scheme = if wants_proof { Scheme::Dpop } else { sent_by.unwrap_or_default() };
+        Refusal::Unauthenticated {
+            code: error.code(),
+            detail: error.to_string(),
+            challenge: Challenge { scheme, error: wanted, resource_metadata: self.metadata_url() },
         }
     }
 
@@ -85,7 +114,54 @@ mod tests {
             names_policies,
             on_unmaskable: OnUnmaskable::Block,
             approval_wait: Duration::ZERO,
+            external_url: None,
             resource: None,
+        }
+    }
+
+    #[test]
+    fn a_refused_credential_is_told_what_to_send_instead() {
+        let challenge =
+            |error: &IdentityError, sent_by| match service(false).unauthenticated(error, sent_by) {
+                Refusal::Unauthenticated { challenge, .. } => (challenge.scheme, challenge.error),
+                other => panic!("{other:?}"),
+            };
+        let nonce = || "n-1".to_owned();
+        for (error, sent_by, scheme, wanted) in [
+            (IdentityError::TokenMissing, None, Scheme::Bearer, None),
+            (IdentityError::PeerUnknown, None, Scheme::Bearer, None),
+            (
+                IdentityError::Malformed("x"),
+                Some(Scheme::Bearer),
+                Scheme::Bearer,
+                Some(ChallengeError::InvalidRequest),
+            ),
+            (
+                IdentityError::AudienceMismatch,
+                Some(Scheme::Dpop),
+                Scheme::Dpop,
+                Some(ChallengeError::InvalidToken),
+            ),
+            (
+                IdentityError::ProofMissing,
+                Some(Scheme::Bearer),
+                Scheme::Dpop,
+                Some(ChallengeError::InvalidToken),
+            ),
+            (
+                IdentityError::ProofReplayed,
+                Some(Scheme::Dpop),
+                Scheme::Dpop,
+                Some(ChallengeError::InvalidProof),
+            ),
+            (
+                IdentityError::ProofNonceRequired { nonce: nonce() },
+                Some(Scheme::Dpop),
+                Scheme::Dpop,
+                Some(ChallengeError::UseNonce(nonce())),
+            ),
+        ] {
+            assert_eq!(challenge(&error, sent_by), (scheme, wanted), "{error}");
         }
     }
 
@@ -97,7 +173,7 @@ mod tests {
         ]);
         for names_policies in [true, false] {
             let Refusal::Denied { detail, policies, .. } =
-                service(names_policies).denial(&reasons, None)
+                service(names_policies).denial(&reasons, None, None)
             else {
                 panic!("not a denial");
             };

@@ -7,6 +7,7 @@ use chaperone_inspection::obligations::MaskOrder;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::identity::Scheme;
 use crate::policy::Remedy;
 use crate::time::UnixMillis;
 use crate::upstream::HeaderChanges;
@@ -75,6 +76,9 @@ pub struct Permit {
     pub mask: Option<MaskOrder>,
     /// What it carries to the service.
     pub headers: HeaderChanges,
+    /// The nonce that the caller's next proof must have, where one is asked for
+    /// (RFC 9449 section 8.2).
+    pub dpop_nonce: Option<String>,
 }
 
 /// It may not pass.
@@ -86,8 +90,8 @@ pub enum Refusal {
         code: &'static str,
         /// What was wrong, for the caller.
         detail: String,
-        /// The RFC 9728 metadata URL of the service.
-        resource_metadata: Option<String>,
+        /// What to send instead.
+        challenge: Challenge,
     },
     /// Known, and not allowed.
     Denied {
@@ -106,6 +110,8 @@ pub enum Refusal {
         detail: String,
         /// The policies that denied it, where the service tells them.
         policies: Vec<String>,
+        /// How the better one is to be sent.
+        scheme: Scheme,
         /// The RFC 9728 metadata URL of the service.
         resource_metadata: Option<String>,
     },
@@ -161,6 +167,43 @@ impl Refusal {
             Self::NeedsApproval { .. } => {
                 "A human must approve this request. Send the same request again once it is approved."
             }
+        }
+    }
+}
+
+/// What a caller without a good credential is asked for (`WWW-Authenticate`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// How a token is to be sent.
+    pub scheme: Scheme,
+    /// What was wrong; `None` when there was no credential at all, which is told no
+    /// error (RFC 6750 section 3.1).
+    pub error: Option<ChallengeError>,
+    /// The RFC 9728 metadata URL of the service.
+    pub resource_metadata: Option<String>,
+}
+
+/// What is wrong with a credential, in the words of the standards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChallengeError {
+    /// It cannot be read.
+    InvalidRequest,
+    /// The token is not good.
+    InvalidToken,
+    /// The proof of possession is not good (RFC 9449 section 7.1).
+    InvalidProof,
+    /// The proof must have this nonce (RFC 9449 section 9).
+    UseNonce(String),
+}
+
+impl ChallengeError {
+    /// The `error` that it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::InvalidProof => "invalid_dpop_proof",
+            Self::UseNonce(_) => "use_dpop_nonce",
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::answer::Answer;
 use crate::artifacts::{self, Artifacts, Progress, workspace};
+use crate::certificates::Authority;
 use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
 use crate::identity_provider::{self, IdentityProvider};
@@ -33,6 +34,8 @@ pub struct Setup {
     pub port: Option<u16>,
     /// Whether there is a second listener, without the filter.
     pub bypass: bool,
+    /// Whether there are listeners for client certificates, without a bypass.
+    pub mutual_tls: bool,
     /// Changes the example configuration of the server.
     pub configure: fn(String) -> String,
     /// Files that stand beside the server's configuration: their names and contents.
@@ -52,6 +55,7 @@ impl Default for Setup {
             progress: Progress::Quiet,
             port: None,
             bypass: false,
+            mutual_tls: false,
             configure: std::convert::identity,
             files: &[],
             bootstrap: std::convert::identity,
@@ -76,7 +80,19 @@ pub struct Mesh {
     /// Who makes tokens as in production, if the mesh was set up with one.
     pub identity_provider: Option<IdentityProvider>,
     bypass: Option<SocketAddr>,
+    mutual_tls: Option<MutualTls>,
     workdir: Workdir,
+}
+
+/// The ways in for callers with client certificates.
+#[derive(Debug)]
+pub struct MutualTls {
+    /// Signs the certificates that Envoy trusts.
+    pub authority: Authority,
+    /// Where client certificates are verified.
+    pub address: SocketAddr,
+    /// Where whatever callers say of certificates is passed on.
+    pub careless: SocketAddr,
 }
 
 impl Mesh {
@@ -132,12 +148,18 @@ impl Mesh {
             upstream_port: upstream.port(),
             grpc_port,
         };
-        let text = places.bootstrap(&setup, artifacts, &server.plugin_config()?)?;
+        let plugin = server.plugin_config()?;
+        let mutual_tls = if setup.mutual_tls { Some(MutualTls::free()?) } else { None };
+        let overlay = match (&mutual_tls, bypass) {
+            (Some(mutual_tls), _) => Some(mutual_tls.overlay(&workdir, artifacts, &plugin)?),
+            (None, bypass) => bypass.map(bypass_overlay).transpose()?,
+        };
+        let text = places.bootstrap(&setup, artifacts, &plugin)?;
         let bootstrap = workdir.write("envoy.yaml", text)?;
         let settings = EnvoySettings {
             binary,
             bootstrap,
-            overlay: bypass.map(bypass_overlay).transpose()?,
+            overlay,
             log: workdir.path().join("envoy.log"),
             port: places.port,
             admin_port: places.admin_port,
@@ -145,7 +167,7 @@ impl Mesh {
         };
         let envoy = Envoy::start(settings, &workdir.leash()).await?;
         let bypass = bypass.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        Ok(Self { envoy, server, upstream, issuer, identity_provider, bypass, workdir })
+        Ok(Self { envoy, server, upstream, issuer, identity_provider, bypass, mutual_tls, workdir })
     }
 
     /// The folder with configuration, policies and logs.
@@ -189,6 +211,15 @@ impl Mesh {
     pub fn bypass(&self, method: Method, path: &str) -> Request {
         let bypass = self.bypass.expect("the mesh has a bypass");
         Request::new(bypass, method, path)
+    }
+
+    /// The ways in for callers with client certificates.
+    ///
+    /// # Panics
+    ///
+    /// When the mesh was started without them.
+    pub fn mutual_tls(&self) -> &MutualTls {
+        self.mutual_tls.as_ref().expect("the mesh has mutual TLS")
     }
 
     /// The audit record of the decision on the request that was answered so.
@@ -246,6 +277,28 @@ impl Places {
             ],
         )?;
         Ok((setup.bootstrap)(text))
+    }
+}
+
+impl MutualTls {
+    fn free() -> Result<Self> {
+        let (tls, careless) = (HeldPort::free()?, HeldPort::free()?);
+        let local = |port: HeldPort| SocketAddr::from(([127, 0, 0, 1], port.release()));
+        Ok(Self { authority: Authority::new()?, address: local(tls), careless: local(careless) })
+    }
+
+    fn overlay(&self, workdir: &Workdir, artifacts: &Artifacts, plugin: &str) -> Result<String> {
+        self.authority.write_for_envoy(workdir)?;
+        fill(
+            include_str!("envoy/mtls.yaml"),
+            &[
+                ("MTLS_PORT", &self.address.port().to_string()),
+                ("CARELESS_PORT", &self.careless.port().to_string()),
+                ("CERTIFICATES", &workdir.path().to_string_lossy()),
+                ("FILTER_WASM", &artifacts.filter.to_string_lossy()),
+                ("PLUGIN_CONFIG", plugin),
+            ],
+        )
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod artifacts;
+pub mod certificates;
 pub mod envoy;
 pub mod failure;
 pub mod identity_provider;
@@ -15,6 +16,7 @@ pub mod issuer;
 pub mod mesh;
 pub mod ports;
 pub mod process;
+pub mod proof;
 pub mod request;
 pub mod runtime;
 pub mod server;

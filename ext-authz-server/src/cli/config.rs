@@ -87,6 +87,7 @@ fn resolved(config: &Config, service: &Service) -> Value {
         "denials_name_policies": service.names_policies,
         "on_unmaskable": service.on_unmaskable,
         "approval_wait_seconds": service.approval_wait.as_secs_f64(),
+        "external_url": service.external_url.as_ref().map(ToString::to_string),
         "resource_metadata": service.resource.as_ref().map(|resource| &resource.metadata_url),
     })
 }

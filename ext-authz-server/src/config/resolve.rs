@@ -15,7 +15,7 @@ use chaperone_inspection::seal::FactsKey;
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, ConfigErrors};
-use super::{file, issuers, keys, services};
+use super::{file, issuers, keys, proofs, services};
 use crate::identity::{
     Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderNameError, Holds,
     PrincipalPattern, SecondCredential, SettingsError,
@@ -143,6 +143,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
     let aliases: Vec<&str> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
     let limits = written.limits;
     let resolved = services::resolve(written.services, &issuers, folder, errors);
+    let facts_keys = keys::facts_keys(&written.keys.facts, folder, errors);
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
         errors.push(ConfigError::general(format!("services: {error}")));
@@ -157,14 +158,16 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
                 file::Durability::Normal => Durability::Normal,
             },
         },
-        facts_keys: keys::facts_keys(&written.keys.facts, folder, errors).into(),
         facts_window: written.keys.facts_window.0,
         identity: AuthenticatorSettings {
             groups: groups(written.groups, &aliases, errors),
             max_depth: written.chain.max_depth,
             second: second_credential(written.chain.second_credential, errors),
+            peer: proofs::peer(written.peer.as_ref(), errors),
+            proofs: proofs::settings(&written.dpop, &facts_keys, errors),
             issuers: issuers.clone(),
         },
+        facts_keys: facts_keys.into(),
         enforce: match written.chain.enforce {
             file::EnforceHops::EveryHop => Enforce::EveryHop,
             file::EnforceHops::CurrentActor => Enforce::CurrentActor,

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::error::ConfigError;
 use super::file;
 use super::issuers::configured;
-use crate::identity::{Acceptance, Algorithm, HeaderName, IssuerSettings, PrincipalKind};
+use crate::identity::{
+    Acceptance, Algorithm, ExternalUrl, HeaderName, IssuerSettings, PrincipalKind,
+};
 use crate::resource::{Description, ProtectedResource};
 use crate::service::Service;
 use crate::upstream::{OwnCredential, UpstreamCredentials};
@@ -47,6 +49,11 @@ pub(super) fn resolve(
             )));
         }
         resolved.plans.push(ServicePlan { name: name.clone(), hosts: service.hosts, routes });
+        let external_url = service.external_url.and_then(|url| {
+            let parsed = ExternalUrl::parse(&url.value)
+                .map_err(|error| errors.push(ConfigError::at(&url, error.to_string())));
+            parsed.ok()
+        });
         let service = Service {
             name: name.clone(),
             upstream: upstream_credentials(service.upstream_credentials, folder)
@@ -58,6 +65,10 @@ pub(super) fn resolve(
             names_policies: service.deny_details == file::DenyDetails::Policies,
             on_unmaskable: service.on_unmaskable,
             approval_wait: service.approval_wait.0,
+            // Callers know a protected resource by its own URL.
+            external_url: external_url.or_else(|| {
+                service.resource.as_ref().and_then(|resource| origin(&resource.url))
+            }),
             acceptance: acceptance.clone(),
             resource: service.resource.and_then(|written| {
                 let url = written.url.clone();
@@ -73,6 +84,12 @@ pub(super) fn resolve(
         resolved.services.insert(name, service);
     }
     resolved
+}
+
+/// The scheme and authority of `url`.
+fn origin(url: &str) -> Option<ExternalUrl> {
+    let origin = reqwest::Url::parse(url).ok()?.origin().ascii_serialization();
+    ExternalUrl::parse(&origin).ok()
 }
 
 fn upstream_credentials(

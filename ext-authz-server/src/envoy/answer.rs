@@ -19,12 +19,18 @@ use serde_json::json;
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+use crate::identity::{Algorithm, Scheme};
 use crate::policy::Remedy;
 use crate::upstream::HeaderChanges;
-use crate::verdict::{Caller, DecisionId, Granted, Permit, Refusal, Verdict};
+use crate::verdict::{
+    Caller, Challenge, ChallengeError, DecisionId, Granted, Permit, Refusal, Verdict,
+};
 
 /// The header that every answer carries.
 pub(super) const DECISION_HEADER: &str = "x-chaperone-decision";
+
+/// The header with the nonce that a proof must have (RFC 9449 section 8).
+const NONCE_HEADER: &str = "dpop-nonce";
 
 /// JSON-RPC error codes of ours, in the range that JSON-RPC 2.0 section 5.1 leaves
 /// to servers.
@@ -54,12 +60,16 @@ fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
         // the upstream is not offered to send either.
         remove.extend(["accept-encoding", "range", "if-range"].map(String::from));
     }
+    let nonce = permit.dpop_nonce.iter().map(|nonce| header(NONCE_HEADER, nonce));
     CheckResponse {
         status: Some(rpc::Status { code: Code::Ok as i32, ..Default::default() }),
         http_response: Some(HttpResponse::OkResponse(OkHttpResponse {
             headers: set.iter().map(|set| header(set.name.as_str(), &set.value)).collect(),
             headers_to_remove: remove.into_iter().collect(),
-            response_headers_to_add: vec![header(DECISION_HEADER, decision.as_str())],
+            response_headers_to_add: [header(DECISION_HEADER, decision.as_str())]
+                .into_iter()
+                .chain(nonce)
+                .collect(),
             ..Default::default()
         })),
         dynamic_metadata: Some(obligations(&Obligations {
@@ -105,17 +115,18 @@ fn answered(
 fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckResponse {
     let mut headers = vec![header(DECISION_HEADER, decision.as_str())];
     match refusal {
-        Refusal::Unauthenticated { code, resource_metadata, .. } => {
-            headers.push(header(
-                "www-authenticate",
-                &bearer_challenge(code, resource_metadata.as_deref()),
-            ));
+        Refusal::Unauthenticated { code, challenge, .. } => {
+            headers.push(header("www-authenticate", &www_authenticate(code, challenge)));
+            if let Some(ChallengeError::UseNonce(nonce)) = &challenge.error {
+                headers.push(header(NONCE_HEADER, nonce));
+                // RFC 9449 section 8.2: the nonce is for this caller.
+                headers.push(header("cache-control", "no-store"));
+            }
         }
-        Refusal::Insufficient { remedy, resource_metadata, .. } => {
-            headers.push(header(
-                "www-authenticate",
-                &insufficient_challenge(refusal.code(), remedy, resource_metadata.as_deref()),
-            ));
+        Refusal::Insufficient { remedy, scheme, resource_metadata, .. } => {
+            let metadata = resource_metadata.as_deref();
+            let challenge = insufficient_challenge(refusal.code(), remedy, *scheme, metadata);
+            headers.push(header("www-authenticate", &challenge));
         }
         Refusal::NeedsApproval { retry_after, .. } => {
             headers.push(header("retry-after", &retry_after.as_secs().max(1).to_string()));
@@ -153,31 +164,34 @@ const fn speaks_jsonrpc(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::Denied { .. } | Refusal::NeedsApproval { .. })
 }
 
-/// RFC 6750 section 3; `resource_metadata` is RFC 9728 section 5.1. A request with
-/// no credential at all is told no error code (RFC 6750 section 3.1).
-fn bearer_challenge(code: &str, resource_metadata: Option<&str>) -> String {
+/// RFC 6750 section 3, RFC 9449 section 7.1; `resource_metadata` is RFC 9728 section
+/// 5.1.
+fn www_authenticate(code: &str, challenge: &Challenge) -> String {
+    let Challenge { scheme, error, resource_metadata } = challenge;
     let mut parameters = Vec::new();
-    match code {
-        "token_missing" => {}
-        "malformed" => parameters.push(r#"error="invalid_request""#.to_owned()),
-        _ => parameters.push(r#"error="invalid_token""#.to_owned()),
-    }
-    if code != "token_missing" {
+    if let Some(error) = error {
+        parameters.push(format!(r#"error="{}""#, error.name()));
         parameters.push(format!(r#"error_description="{code}""#));
+    }
+    if *scheme == Scheme::Dpop {
+        let algorithms = Algorithm::ALL.map(Algorithm::name).join(" ");
+        parameters.push(format!(r#"algs="{algorithms}""#));
     }
     if let Some(url) = resource_metadata {
         parameters.push(format!(r#"resource_metadata="{url}""#));
     }
-    if parameters.is_empty() {
-        "Bearer".to_owned()
-    } else {
-        format!("Bearer {}", parameters.join(", "))
-    }
+    let challenge = format!("{} {}", scheme.name(), parameters.join(", "));
+    challenge.trim_end().to_owned()
 }
 
 /// RFC 6750 section 3.1 for scopes, RFC 9470 section 3 for authentication. The values
 /// were checked when the policies were loaded.
-fn insufficient_challenge(code: &str, remedy: &Remedy, resource_metadata: Option<&str>) -> String {
+fn insufficient_challenge(
+    code: &str,
+    remedy: &Remedy,
+    scheme: Scheme,
+    resource_metadata: Option<&str>,
+) -> String {
     let mut parameters = vec![format!(r#"error="{code}""#)];
     let mut list = |name: &str, values: &BTreeSet<String>| {
         if !values.is_empty() {
@@ -193,7 +207,7 @@ fn insufficient_challenge(code: &str, remedy: &Remedy, resource_metadata: Option
     if let Some(url) = resource_metadata {
         parameters.push(format!(r#"resource_metadata="{url}""#));
     }
-    format!("Bearer {}", parameters.join(", "))
+    format!("{} {}", scheme.name(), parameters.join(", "))
 }
 
 /// RFC 9457 problem details. `type` is left out, which means `about:blank`; `code`
@@ -323,6 +337,10 @@ mod tests {
         headers.filter(|header| header.key == name).map(|header| header.value.as_str()).next()
     }
 
+    const fn challenge(scheme: Scheme, error: Option<ChallengeError>) -> Challenge {
+        Challenge { scheme, error, resource_metadata: None }
+    }
+
     fn denial() -> Refusal {
         Refusal::Denied {
             code: "policy_denied",
@@ -376,7 +394,10 @@ mod tests {
         let refusal = Refusal::Unauthenticated {
             code: "token_expired",
             detail: "Expired.".into(),
-            resource_metadata: Some("https://mcp.example/.well-known/x".into()),
+            challenge: Challenge {
+                resource_metadata: Some("https://mcp.example/.well-known/x".into()),
+                ..challenge(Scheme::Bearer, Some(ChallengeError::InvalidToken))
+            },
         };
         let denied = refused(Caller::Mcp { id: json!(1) }, refusal);
         assert_eq!(denied.status.as_ref().unwrap().code, 401);
@@ -395,6 +416,7 @@ mod tests {
             remedy: Box::new(remedy),
             detail: "No.".into(),
             policies: Vec::new(),
+            scheme: Scheme::Bearer,
             resource_metadata: Some("https://a.example/m".into()),
         };
         let scopes = ["orders:write".to_owned(), "orders:read".to_owned()].into();
@@ -435,7 +457,30 @@ mod tests {
 
     #[test]
     fn a_request_without_a_credential_is_told_no_error() {
-        assert_eq!(bearer_challenge("token_missing", None), "Bearer");
+        let none = challenge(Scheme::Bearer, None);
+        assert_eq!(www_authenticate("token_missing", &none), "Bearer");
+    }
+
+    #[test]
+    fn a_caller_whose_proof_is_refused_is_told_how_to_make_one() {
+        let algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA";
+        let asked = challenge(Scheme::Dpop, Some(ChallengeError::InvalidProof));
+        assert_eq!(
+            www_authenticate("proof_replayed", &asked),
+            format!(
+                "DPoP error=\"invalid_dpop_proof\", error_description=\"proof_replayed\", \
+                 algs=\"{algorithms}\""
+            )
+        );
+        let refusal = Refusal::Unauthenticated {
+            code: "proof_nonce_required",
+            detail: "Use the nonce.".into(),
+            challenge: challenge(Scheme::Dpop, Some(ChallengeError::UseNonce("n-1".into()))),
+        };
+        let denied = refused(Caller::Http, refusal);
+        assert_eq!(header_of(&denied, "dpop-nonce"), Some("n-1"));
+        let told = header_of(&denied, "www-authenticate").unwrap();
+        assert!(told.starts_with("DPoP error=\"use_dpop_nonce\""), "{told}");
     }
 
     #[test]
@@ -445,7 +490,7 @@ mod tests {
             remove: ["dpop".to_owned()].into(),
             set: vec![SetHeader { name: HeaderName::authorization(), value }],
         };
-        let permit = Permit { mask: None, headers };
+        let permit = Permit { mask: None, headers, dpop_nonce: None };
         let response = allowed(&DecisionId::new(Uuid::nil()), permit);
         let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
             panic!("not allowed");

@@ -1,5 +1,8 @@
 //! The door of the room: a token in, a credential or a refusal out.
 
+mod certified;
+mod possession;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -13,6 +16,7 @@ use super::actors::Signed;
 use super::chain::{Chain, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
+use super::dpop::{ProofSettings, Proofs};
 use super::error::IdentityError;
 use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
@@ -20,8 +24,10 @@ use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
+use super::peer::{Peer, PeerSource};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
-use super::token::Token;
+use super::spiffe::TrustDomain;
+use super::token::{Scheme, Token};
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
 
@@ -105,6 +111,18 @@ pub enum SettingsError {
     /// A group's pattern mentions an issuer that is not configured.
     #[error("a group has principals of the issuer `{0}`, which is not configured")]
     PatternIssuerUnknown(IssuerAlias),
+    /// Two issuers have one trust domain.
+    #[error("the issuers `{0}` and `{1}` have the same `trust_domain`")]
+    TrustDomainTwice(IssuerAlias, IssuerAlias),
+    /// Nothing of an issuer can be verified.
+    #[error("issuer `{0}` has neither keys nor a `trust_domain`")]
+    NoKeys(IssuerAlias),
+    /// Certificates would be needed that are told nowhere.
+    #[error(
+        "issuer `{0}` needs client certificates; say where they are told, such as \
+         `peer: {{ from: tls }}`"
+    )]
+    NoPeer(IssuerAlias),
     /// Keys would be too old before they are fetched again.
     #[error("issuer `{0}` has a `max_stale` that is shorter than its `refresh`")]
     StaleBeforeRefresh(IssuerAlias),
@@ -127,12 +145,23 @@ pub struct AuthenticatorSettings {
     pub max_depth: usize,
     /// Where requests may carry a second credential.
     pub second: Option<SecondCredential>,
+    /// Where it is told who the peer of a request is.
+    pub peer: PeerSource,
+    /// How proofs of possession are judged.
+    pub proofs: ProofSettings,
 }
 
 impl AuthenticatorSettings {
     /// Those issuers, and everything else as it is by default.
     pub fn new(issuers: Vec<IssuerSettings>) -> Self {
-        Self { issuers, groups: GroupPatterns::default(), max_depth: 8, second: None }
+        Self {
+            issuers,
+            groups: GroupPatterns::default(),
+            max_depth: 8,
+            second: None,
+            peer: PeerSource::default(),
+            proofs: ProofSettings::default(),
+        }
     }
 }
 
@@ -143,9 +172,19 @@ pub struct Authenticator {
     patterns: GroupPatterns,
     max_depth: usize,
     second: Option<SecondCredential>,
+    trust_domains: BTreeMap<TrustDomain, IssuerAlias>,
+    peer: PeerSource,
+    proofs: Proofs,
     fetcher: KeyFetcher,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
+}
+
+/// How a token is sent.
+struct Sent<'a> {
+    scheme: Scheme,
+    presented: &'a Presented<'a>,
+    peer: Option<&'a Peer>,
 }
 
 struct Issuer {
@@ -167,7 +206,12 @@ impl Authenticator {
     /// [`Self::start`] on.
     pub fn new(settings: AuthenticatorSettings) -> Result<Self, SettingsError> {
         check(&settings)?;
-        let AuthenticatorSettings { issuers, groups: patterns, max_depth, second } = settings;
+        let AuthenticatorSettings { issuers, groups: patterns, max_depth, second, peer, proofs } =
+            settings;
+        let trust_domains = issuers
+            .iter()
+            .filter_map(|issuer| Some((issuer.trust_domain.clone()?, issuer.alias.clone())))
+            .collect();
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
@@ -177,7 +221,18 @@ impl Authenticator {
             .collect();
         let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
         let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
-        Ok(Self { issuers, aliases, patterns, max_depth, second, fetcher, tasks: OnceLock::new() })
+        Ok(Self {
+            issuers,
+            aliases,
+            patterns,
+            max_depth,
+            second,
+            trust_domains,
+            peer,
+            proofs: Proofs::new(proofs),
+            fetcher,
+            tasks: OnceLock::new(),
+        })
     }
 
     /// Fetches published keys, waits until each set of them was fetched or could not
@@ -210,20 +265,34 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let token = presented.authorization.ok_or(IdentityError::TokenMissing)?;
-        let token = Token::from_authorization(token)?;
-        let first = self.shown(&token, presented, acceptance, now).await?;
-        let Some((second, holds)) = self.second_of(presented)? else {
-            return Ok(first.alone());
+        let peer = self.peer.peer(&presented.peer)?;
+        let peer = peer.as_ref();
+        let second = self.second_of(presented)?;
+        let first = match presented.authorization {
+            Some(authorization) => {
+                let (scheme, token) = Token::from_authorization(authorization)?;
+                let sent = Sent { scheme, presented, peer };
+                self.shown(&token, &sent, acceptance, now).await?
+            }
+            // A certificate says who calls, never on whose behalf.
+            None if matches!(second, Some((_, Holds::Actor))) => {
+                return Err(IdentityError::TokenMissing);
+            }
+            None => self.certified(peer, acceptance, now)?,
+        };
+        let Some((second, holds)) = second else {
+            return Ok(self.calling(first, peer)?.alone());
         };
         // What a proof is bound to is the credential in `Authorization` (RFC 9449
         // section 4.3), so a second one that needs a proof of its own is refused.
-        let unproven = Presented { proof: None, ..*presented };
-        let second = self.shown(&second, &unproven, acceptance, now).await?;
-        match holds {
-            Holds::Subject => first.acting_for(&second.token, self.max_depth),
-            Holds::Actor => second.acting_for(&first.token, self.max_depth),
-        }
+        let beside = Sent { scheme: Scheme::Bearer, presented, peer };
+        let second = self.shown(&second, &beside, acceptance, now).await?;
+        let (actor, subject) = match holds {
+            Holds::Subject => (first, second),
+            Holds::Actor => (second, first),
+        };
+        self.constrained_enough(&subject)?;
+        self.calling(actor, peer)?.acting_for(&subject.token, self.max_depth)
     }
 
     /// Who one token proves at `now`, sent alone and without a proof.
@@ -233,7 +302,10 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        Ok(self.shown(token, &Presented::default(), acceptance, now).await?.alone())
+        let presented = Presented::default();
+        let sent = Sent { scheme: Scheme::Bearer, presented: &presented, peer: None };
+        let shown = self.shown(token, &sent, acceptance, now).await?;
+        Ok(self.calling(shown, None)?.alone())
     }
 
     fn second_of(
@@ -250,19 +322,19 @@ impl Authenticator {
     /// The token, if it is good for this request.
     async fn shown(
         &self,
-        token: &Token,
-        presented: &Presented<'_>,
+        sent: &Token,
+        how: &Sent<'_>,
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
-        let (token, issuer) = self.signed(token, acceptance).await?;
+        let (token, issuer) = self.signed(sent, acceptance).await?;
         token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
         let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
         if token.audiences.is_disjoint(audiences) {
             return Err(IdentityError::AudienceMismatch);
         }
         acceptance.accepts(&token.chain.current().principal.issuer)?;
-        let sender_constrained = token.confirmation.proven_by(presented)?;
+        let sender_constrained = self.possessed(&token.confirmation, sent, how, now)?;
         Ok(Shown { token, sender_constrained })
     }
 
@@ -369,13 +441,14 @@ impl Issuer {
                 let alias = settings.alias.clone();
                 Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
             }
+            KeySource::Nowhere => Keys::None,
         };
         Self { settings, keys }
     }
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) => None,
+            Keys::Written(_) | Keys::None => None,
             Keys::Published(keys) => Some(keys),
         }
     }
@@ -396,12 +469,14 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
         if let Some(other) = before.iter().find(|other| other.issuer == issuer.issuer) {
             return Err(SettingsError::IssuerTwice(other.alias.clone(), alias));
         }
-        if issuer.audiences.is_empty() {
+        let tokens = !matches!(issuer.keys, KeySource::Nowhere);
+        if tokens && issuer.audiences.is_empty() {
             return Err(SettingsError::NoAudience(alias));
         }
-        if issuer.algorithms.is_empty() {
+        if tokens && issuer.algorithms.is_empty() {
             return Err(SettingsError::NoAlgorithm(alias));
         }
+        certified::check(settings, issuer, before)?;
         if issuer.max_stale < issuer.refresh {
             return Err(SettingsError::StaleBeforeRefresh(alias));
         }

@@ -4,16 +4,21 @@
 //! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
 //! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
 //! into a chain (`actors`, `groups`); its sender proves to have its key
-//! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
+//! (`confirmation`: by a proof, `dpop`, or by the certificate of the connection, `peer`),
+//! and acts on behalf of a second credential's chain (`acting`). A workload's certificate
+//! is a credential of its own (`authenticator/certified`).
 
 mod acting;
 mod actors;
 mod algorithm;
 mod authenticator;
 mod authority;
+mod binding;
+mod certificate;
 mod chain;
 mod claims;
 mod confirmation;
+mod dpop;
 mod error;
 mod fetch;
 mod groups;
@@ -21,21 +26,32 @@ mod issuer;
 mod jwks;
 mod jwt;
 mod keys;
+mod nonce;
+mod peer;
 mod presented;
+mod replay;
+mod spiffe;
+mod target;
+#[cfg(test)]
+pub(crate) mod test_certificate;
 #[cfg(test)]
 pub(crate) mod test_issuer;
+mod thumbprint;
 mod token;
 mod verified;
+mod xfcc;
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
 };
 pub use authority::Authority;
+pub use binding::{PeerBinding, PeerBindingError, SpiffeTemplate};
 pub use chain::{
     Assurance, Chain, CredentialKind, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal,
 };
-pub use error::{Fault, IdentityError};
+pub use dpop::ProofSettings;
+pub use error::{Complaint, Fault, IdentityError};
 pub use fetch::{JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
@@ -44,6 +60,11 @@ pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use nonce::NonceKey;
+pub use peer::{PeerAttributes, PeerSource};
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
-pub use token::{MAX_TOKEN_BYTES, Token};
+pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
+pub use target::{ExternalUrl, ExternalUrlError};
+pub use thumbprint::{Thumbprint, ThumbprintError};
+pub use token::{MAX_TOKEN_BYTES, Scheme, Token};
 pub use verified::TokenFacts;

@@ -35,6 +35,21 @@ pub(super) struct VerifiedToken {
     pub(super) facts: Arc<TokenFacts>,
 }
 
+impl VerifiedToken {
+    /// The same token with another chain.
+    pub(super) fn with_chain(&self, chain: Arc<Chain>) -> Self {
+        Self {
+            chain,
+            kind: self.kind,
+            audiences: self.audiences.clone(),
+            lifetime: self.lifetime,
+            confirmation: self.confirmation.clone(),
+            may_act: self.may_act.clone(),
+            facts: Arc::clone(&self.facts),
+        }
+    }
+}
+
 /// What a credential says besides who its chain is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenFacts {
@@ -42,7 +57,7 @@ pub struct TokenFacts {
     pub issuer: IssuerAlias,
     /// The `kid` of the key that signed it, if that has one.
     pub key: Option<String>,
-    /// Its `jti`.
+    /// Its `jti`, or the thumbprint of a certificate.
     pub id: Option<String>,
     /// Its `exp`.
     pub expires_at: UnixMillis,
@@ -103,6 +118,11 @@ impl Lifetime {
             not_before: claims.time("nbf")?,
             issued: claims.time("iat")?,
         })
+    }
+
+    /// From one second to another.
+    pub(super) const fn between(not_before: i64, expires: i64) -> Self {
+        Self { expires, not_before: Some(not_before), issued: None }
     }
 
     /// The `exp`.
