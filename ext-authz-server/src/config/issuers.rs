@@ -133,7 +133,7 @@ fn key_source(
 ) -> Result<KeySource, String> {
     if written.certificates_only {
         return match (&written.jwks_url, &written.jwks_file, &written.jwks) {
-            (None, None, None) => Ok(KeySource::Nowhere),
+            (None, None, None) => Ok(KeySource::Unsigned),
             _ => Err("with certificates_only there are no others".to_owned()),
         };
     }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::possession::{KeyShown, Sent};
 use super::acting::Shown;
 use super::actors::Signed;
 use super::chain::{Chain, IssuerAlias};
@@ -24,7 +25,7 @@ use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
-use super::peer::{Peer, PeerSource};
+use super::peer::PeerSource;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::spiffe::TrustDomain;
 use super::token::{Scheme, Token};
@@ -180,13 +181,6 @@ pub struct Authenticator {
     tasks: OnceLock<JoinSet<()>>,
 }
 
-/// How a token is sent.
-struct Sent<'a> {
-    scheme: Scheme,
-    presented: &'a Presented<'a>,
-    peer: Option<&'a Peer>,
-}
-
 struct Issuer {
     settings: IssuerSettings,
     keys: Keys,
@@ -271,7 +265,11 @@ impl Authenticator {
         let first = match presented.authorization {
             Some(authorization) => {
                 let (scheme, token) = Token::from_authorization(authorization)?;
-                let sent = Sent { scheme, presented, peer };
+                let key = match scheme {
+                    Scheme::Bearer => KeyShown::No,
+                    Scheme::Dpop => KeyShown::ByProof(presented),
+                };
+                let sent = Sent { key, peer };
                 self.shown(&token, &sent, acceptance, now).await?
             }
             // A certificate says who calls, never on whose behalf.
@@ -285,7 +283,7 @@ impl Authenticator {
         };
         // What a proof is bound to is the credential in `Authorization` (RFC 9449
         // section 4.3), so a second one that needs a proof of its own is refused.
-        let beside = Sent { scheme: Scheme::Bearer, presented, peer };
+        let beside = Sent { key: KeyShown::No, peer };
         let second = self.shown(&second, &beside, acceptance, now).await?;
         let (actor, subject) = match holds {
             Holds::Subject => (first, second),
@@ -302,10 +300,7 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let presented = Presented::default();
-        let sent = Sent { scheme: Scheme::Bearer, presented: &presented, peer: None };
-        let shown = self.shown(token, &sent, acceptance, now).await?;
-        Ok(self.calling(shown, None)?.alone())
+        self.verify_with(token, None, acceptance, now).await
     }
 
     fn second_of(
@@ -322,19 +317,20 @@ impl Authenticator {
     /// The token, if it is good for this request.
     async fn shown(
         &self,
-        sent: &Token,
-        how: &Sent<'_>,
+        token: &Token,
+        sent: &Sent<'_>,
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
-        let (token, issuer) = self.signed(sent, acceptance).await?;
+        let text = token.as_str();
+        let (token, issuer) = self.signed(token, acceptance).await?;
         token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
         let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
         if token.audiences.is_disjoint(audiences) {
             return Err(IdentityError::AudienceMismatch);
         }
         acceptance.accepts(&token.chain.current().principal.issuer)?;
-        let sender_constrained = self.possessed(&token.confirmation, sent, how, now)?;
+        let sender_constrained = self.possessed(&token.confirmation, text, sent, now)?;
         Ok(Shown { token, sender_constrained })
     }
 
@@ -441,14 +437,14 @@ impl Issuer {
                 let alias = settings.alias.clone();
                 Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
             }
-            KeySource::Nowhere => Keys::None,
+            KeySource::Unsigned => Keys::Unsigned,
         };
         Self { settings, keys }
     }
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) | Keys::None => None,
+            Keys::Written(_) | Keys::Unsigned => None,
             Keys::Published(keys) => Some(keys),
         }
     }
@@ -469,7 +465,7 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
         if let Some(other) = before.iter().find(|other| other.issuer == issuer.issuer) {
             return Err(SettingsError::IssuerTwice(other.alias.clone(), alias));
         }
-        let tokens = !matches!(issuer.keys, KeySource::Nowhere);
+        let tokens = !matches!(issuer.keys, KeySource::Unsigned);
         if tokens && issuer.audiences.is_empty() {
             return Err(SettingsError::NoAudience(alias));
         }

@@ -112,8 +112,8 @@ pub enum KeySource {
     Document(JwkSet),
     /// Published at a URL.
     Published(PublishedAt),
-    /// Nowhere: it signs certificates and no tokens.
-    Nowhere,
+    /// Nowhere: it signs no tokens.
+    Unsigned,
 }
 
 /// Where an issuer publishes its keys.

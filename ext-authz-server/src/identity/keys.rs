@@ -28,8 +28,8 @@ pub(super) enum Keys {
     Written(JwkSet),
     /// The issuer publishes them.
     Published(Arc<PublishedKeys>),
-    /// There are none: the issuer signs no tokens.
-    None,
+    /// There are none.
+    Unsigned,
 }
 
 impl Keys {
@@ -43,7 +43,7 @@ impl Keys {
         let found = match self {
             Self::Written(set) => set.named(kid),
             Self::Published(published) => published.named(kid).await?,
-            Self::None => Vec::new(),
+            Self::Unsigned => return Err(IdentityError::KeyUnknown),
         };
         if found.is_empty() {
             return Err(IdentityError::KeyUnknown);
@@ -59,7 +59,7 @@ impl Keys {
                 KeysState { usable: true, count: set.len(), age: None, last_error: None }
             }
             Self::Published(published) => published.state(at),
-            Self::None => KeysState { usable: true, count: 0, age: None, last_error: None },
+            Self::Unsigned => KeysState { usable: true, count: 0, age: None, last_error: None },
         }
     }
 }

@@ -71,6 +71,12 @@ impl SpiffeId {
         &self.text
     }
 
+    /// The path, with the slash at its beginning.
+    pub fn path(&self) -> &str {
+        let rest = self.text.strip_prefix("spiffe://").unwrap_or_default();
+        rest.strip_prefix(self.domain.as_str()).unwrap_or_default()
+    }
+
     /// The namespace and the service account that the path names, where it is made as
     /// Kubernetes meshes make it: `/ns/<namespace>/sa/<service account>`.
     pub fn service_account(&self) -> Option<(&str, &str)> {
@@ -115,6 +121,7 @@ mod tests {
     fn an_id_names_a_trust_domain_and_a_workload() {
         let id: SpiffeId = "spiffe://cluster.local/ns/shop/sa/deploy".parse().unwrap();
         assert_eq!(id.trust_domain().as_str(), "cluster.local");
+        assert_eq!(id.path(), "/ns/shop/sa/deploy");
         assert_eq!(id.service_account(), Some(("shop", "deploy")));
         assert_eq!(id.to_string(), "spiffe://cluster.local/ns/shop/sa/deploy");
         for other in ["spiffe://a/ns/b/sa/c/d", "spiffe://a/job", "spiffe://a/ns/b/c/sa/d"] {

@@ -61,22 +61,11 @@ impl Token {
     /// assert_eq!(two.unwrap_err().code(), "malformed");
     /// ```
     pub fn from_authorization(value: &str) -> Result<(Scheme, Self), IdentityError> {
-        let value = value.trim_matches([' ', '\t']);
-        if value.is_empty() {
-            return Err(IdentityError::TokenMissing);
-        }
-        // Envoy joins repeated headers with a comma, which no token has.
-        if value.contains(',') {
-            return Err(IdentityError::Malformed("more than one Authorization header was sent"));
-        }
-        let scheme = Scheme::of(value).ok_or(IdentityError::Malformed(
-            "the Authorization scheme is neither `Bearer` nor `DPoP`",
-        ))?;
-        let token = value.split_once(' ').map_or("", |(_, token)| token);
-        Ok((scheme, Self::parse(token.trim_matches(' '))?))
+        let (scheme, token) = sent(value)?;
+        Ok((scheme, Self::parse(token)?))
     }
 
-    /// The whole token. Never for people's eyes.
+    /// The whole token.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -110,6 +99,24 @@ impl Token {
         let (header, claims) = signed.split_once('.').unwrap_or_default();
         Parts { signed, header, claims, signature }
     }
+}
+
+/// The credential in the value of an `Authorization` header, whatever it is, and how it
+/// is sent; empty when there is none behind the scheme.
+pub(super) fn sent(value: &str) -> Result<(Scheme, &str), IdentityError> {
+    let value = value.trim_matches([' ', '\t']);
+    if value.is_empty() {
+        return Err(IdentityError::TokenMissing);
+    }
+    // Envoy joins repeated headers with a comma, which no token has.
+    if value.contains(',') {
+        return Err(IdentityError::Malformed("more than one Authorization header was sent"));
+    }
+    let scheme = Scheme::of(value).ok_or(IdentityError::Malformed(
+        "the Authorization scheme is neither `Bearer` nor `DPoP`",
+    ))?;
+    let token = value.split_once(' ').map_or("", |(_, token)| token);
+    Ok((scheme, token.trim_matches(' ')))
 }
 
 /// The parts of a token, still encoded.

@@ -17,7 +17,7 @@ use super::jwks::VerificationKey;
 use crate::time::UnixMillis;
 
 /// A token that its issuer signed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct VerifiedToken {
     /// Who it names.
     pub(super) chain: Arc<Chain>,
@@ -38,15 +38,7 @@ pub(super) struct VerifiedToken {
 impl VerifiedToken {
     /// The same token with another chain.
     pub(super) fn with_chain(&self, chain: Arc<Chain>) -> Self {
-        Self {
-            chain,
-            kind: self.kind,
-            audiences: self.audiences.clone(),
-            lifetime: self.lifetime,
-            confirmation: self.confirmation.clone(),
-            may_act: self.may_act.clone(),
-            facts: Arc::clone(&self.facts),
-        }
+        Self { chain, ..self.clone() }
     }
 }
 

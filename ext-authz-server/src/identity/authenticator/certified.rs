@@ -78,7 +78,7 @@ pub(super) fn check(
     before: &[IssuerSettings],
 ) -> Result<(), SettingsError> {
     let alias = issuer.alias.clone();
-    if matches!(issuer.keys, KeySource::Nowhere) && issuer.trust_domain.is_none() {
+    if matches!(issuer.keys, KeySource::Unsigned) && issuer.trust_domain.is_none() {
         return Err(SettingsError::NoKeys(alias));
     }
     let needs_peer = issuer.trust_domain.is_some() || issuer.peer_binding.is_some();

@@ -10,14 +10,50 @@ use super::super::error::IdentityError;
 use super::super::peer::Peer;
 use super::super::presented::Presented;
 use super::super::thumbprint::Thumbprint;
-use super::super::token::{Scheme, Token};
-use super::{Authenticator, Sent};
+use super::super::token::Token;
+use super::{Acceptance, Authenticator, Credential};
 use crate::time::UnixMillis;
 
+/// What a token is sent along with.
+#[derive(Clone, Copy)]
+pub(in crate::identity) struct Sent<'a> {
+    /// What its sender shows to have the key that it may be bound to.
+    pub(in crate::identity) key: KeyShown<'a>,
+    /// The peer of the connection, if that has shown a certificate.
+    pub(in crate::identity) peer: Option<&'a Peer>,
+}
+
+/// How the sender of a token shows to have a key.
+#[derive(Clone, Copy)]
+pub(in crate::identity) enum KeyShown<'a> {
+    /// Not at all: it is a bearer token.
+    No,
+    /// By a proof for this token, in this request (RFC 9449 section 7).
+    ByProof(&'a Presented<'a>),
+    /// By a proof for no token, which was checked (RFC 9449 section 5).
+    Checked(Thumbprint),
+}
+
 impl Authenticator {
+    /// Who one token proves at `now`, sent by the owner of `key` where there is one
+    /// (see [`Self::proof_key`]).
+    pub async fn verify_with(
+        &self,
+        token: &Token,
+        key: Option<Thumbprint>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Credential, IdentityError> {
+        let key = key.map_or(KeyShown::No, KeyShown::Checked);
+        let sent = Sent { key, peer: None };
+        let shown = self.shown(token, &sent, acceptance, now).await?;
+        Ok(self.calling(shown, None)?.alone())
+    }
+
     /// The key whose owner has made the proof that the request shows; `None` when it
     /// shows none. It is bound to no token, as where a token is asked for (RFC 9449
-    /// section 5), and is used up.
+    /// section 5), and is used up: ask when it is known who sends it, or anybody can fill
+    /// the memory of used proofs.
     pub fn proof_key(
         &self,
         presented: &Presented<'_>,
@@ -41,7 +77,7 @@ impl Authenticator {
     pub(super) fn possessed(
         &self,
         bound_to: &Confirmation,
-        token: &Token,
+        token: &str,
         sent: &Sent<'_>,
         now: UnixMillis,
     ) -> Result<bool, IdentityError> {
@@ -52,26 +88,47 @@ impl Authenticator {
                 "the client certificate is not the one that the token is bound to",
             ));
         }
-        match (sent.scheme, bound_to.jkt) {
-            (Scheme::Bearer, Some(_)) => return Err(IdentityError::ProofMissing),
-            (Scheme::Dpop, None) => {
+        match bound_to.jkt {
+            Some(key) => self.has_key(key, token, sent.key, now)?,
+            None if matches!(sent.key, KeyShown::ByProof(_)) => {
                 return Err(IdentityError::TokenBindingMismatch(
                     "a token that is bound to no key is sent as `Bearer`, not as `DPoP`",
                 ));
             }
-            (Scheme::Bearer, None) => {}
-            (Scheme::Dpop, Some(key)) => {
-                let proof = self.proofs.check(sent.presented, Some(token.as_str()), now)?;
-                if proof.key != key {
-                    return Err(IdentityError::TokenBindingMismatch(
-                        "the proof is signed with another key than the token is bound to",
-                    ));
-                }
-                // Last, so that nobody without the key fills the memory of used proofs.
-                self.proofs.spend(proof, now)?;
-            }
+            None => {}
         }
         Ok(!bound_to.is_empty())
+    }
+
+    /// Whether the sender of `token` shows to have `key`.
+    fn has_key(
+        &self,
+        key: Thumbprint,
+        token: &str,
+        shown: KeyShown<'_>,
+        now: UnixMillis,
+    ) -> Result<(), IdentityError> {
+        let other = IdentityError::TokenBindingMismatch(
+            "the proof is signed with another key than the token is bound to",
+        );
+        match shown {
+            KeyShown::No => Err(IdentityError::ProofMissing),
+            KeyShown::Checked(shown) => {
+                if shown == key {
+                    Ok(())
+                } else {
+                    Err(other)
+                }
+            }
+            KeyShown::ByProof(presented) => {
+                let proof = self.proofs.check(presented, Some(token), now)?;
+                if proof.key != key {
+                    return Err(other);
+                }
+                // Last, so that nobody without the key fills the memory of used proofs.
+                self.proofs.spend(proof, now)
+            }
+        }
     }
 
     /// The credential of whoever calls, beside the peer of the connection: it must be

@@ -12,6 +12,7 @@ use crate::identity::peer::{PeerAttributes, PeerSource};
 use crate::identity::presented::{Holds, SecondCredential};
 use crate::identity::test_certificate::TestCertificate;
 use crate::identity::test_issuer::TestKey;
+use crate::identity::token::Token;
 use crate::identity::{
     Algorithm, Fault, Hop, IssuerAlias, IssuerSettings, KeySource, PrincipalKind,
 };
@@ -60,7 +61,7 @@ impl World {
             },
             IssuerSettings {
                 trust_domain: Some("partner.example".parse().unwrap()),
-                ..settings("partner", KeySource::Nowhere)
+                ..settings("partner", KeySource::Unsigned)
             },
         ];
         let mut settings = AuthenticatorSettings::new(issuers);
@@ -470,6 +471,19 @@ async fn a_proof_where_a_token_is_asked_for_names_its_key_once() {
     assert_eq!(authenticator.proof_key(&presented, now), Err(IdentityError::ProofReplayed));
     let none = Presented { proof: None, ..presented };
     assert_eq!(authenticator.proof_key(&none, now), Ok(None));
+    // Whoever has that key may show tokens that are bound to it, and others.
+    let thief = Thumbprint::of_key(TestKey::new("t", Algorithm::Es256).jwk().as_object().unwrap());
+    let (bound, unbound) = (world.bound(), world.token(&json!({})));
+    for (token, by, expected) in [
+        (&bound, Some(key), "accepted"),
+        (&bound, thief, "token_binding_mismatch"),
+        (&bound, None, "proof_missing"),
+        (&unbound, Some(key), "accepted"),
+    ] {
+        let token = Token::parse(token).unwrap();
+        let answer = authenticator.verify_with(&token, by, &Acceptance::default(), now).await;
+        assert_eq!(answer.map_or_else(|error| error.code(), |_| "accepted"), expected);
+    }
 }
 
 #[test]
