@@ -18,11 +18,13 @@ use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
-use super::jwt::Unverified;
+use super::jwt::{Claimed, Unverified};
 use super::keys::{Keys, PublishedKeys};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
+use super::profile::TokenProfile;
+use super::spiffe::{SpiffeId, TrustDomain};
 use super::token::Token;
-use super::verified::{Lifetime, TokenFacts, VerifiedToken};
+use super::verified::{TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
 
 /// The most hops that may be configured: a chain is an argument about trust, and no
@@ -88,6 +90,9 @@ pub enum SettingsError {
     /// Two issuers have one `iss`.
     #[error("the issuers `{0}` and `{1}` have the same `issuer`")]
     IssuerTwice(IssuerAlias, IssuerAlias),
+    /// Two issuers are of one trust domain.
+    #[error("the issuers `{0}` and `{1}` have the same `trust_domain`")]
+    TrustDomainTwice(IssuerAlias, IssuerAlias),
     /// Whom an issuer's tokens are for is not said.
     #[error("issuer `{0}` has no audience; a token for anybody is good for nobody")]
     NoAudience(IssuerAlias),
@@ -140,6 +145,7 @@ impl AuthenticatorSettings {
 pub struct Authenticator {
     issuers: BTreeMap<IssuerAlias, Issuer>,
     aliases: BTreeMap<String, IssuerAlias>,
+    trust_domains: BTreeMap<TrustDomain, IssuerAlias>,
     patterns: GroupPatterns,
     max_depth: usize,
     second: Option<SecondCredential>,
@@ -171,13 +177,19 @@ impl Authenticator {
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
+        let trust_domains = issuers.iter().filter_map(|issuer| match &issuer.profile {
+            TokenProfile::JwtSvid(domain) => Some((domain.clone(), issuer.alias.clone())),
+            TokenProfile::Plain | TokenProfile::ServiceAccount => None,
+        });
+        let trust_domains = trust_domains.collect();
         let issuers: BTreeMap<_, _> = issuers
             .into_iter()
             .map(|settings| (settings.alias.clone(), Issuer::new(settings)))
             .collect();
         let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
         let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
-        Ok(Self { issuers, aliases, patterns, max_depth, second, fetcher, tasks: OnceLock::new() })
+        let tasks = OnceLock::new();
+        Ok(Self { issuers, aliases, trust_domains, patterns, max_depth, second, fetcher, tasks })
     }
 
     /// Fetches published keys, waits until each set of them was fetched or could not
@@ -273,9 +285,7 @@ impl Authenticator {
         acceptance: &Acceptance,
     ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
         let unverified = Unverified::read(token)?;
-        let issuer = self.aliases.get(unverified.issuer()?.as_ref());
-        let Issuer { settings, keys } =
-            issuer.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)?;
+        let Issuer { settings, keys } = self.issuer_of(&unverified.claimed()?)?;
         acceptance.accepts(&settings.alias)?;
         if !settings.algorithms.contains(&unverified.algorithm) {
             return Err(IdentityError::AlgorithmNotAllowed);
@@ -285,6 +295,19 @@ impl Authenticator {
         Ok((Arc::new(self.read(settings, &claims, &key)?), settings))
     }
 
+    /// The issuer that a token says it has. A JWT-SVID need not say; its subject's
+    /// trust domain is that of its issuer.
+    fn issuer_of(&self, claimed: &Claimed<'_>) -> Result<&Issuer, IdentityError> {
+        let alias = match claimed {
+            Claimed::Issuer(iss) => self.aliases.get(iss.as_ref()),
+            Claimed::Subject(subject) => {
+                let id = subject.parse::<SpiffeId>().ok();
+                id.and_then(|id| self.trust_domains.get(id.trust_domain()))
+            }
+        };
+        alias.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)
+    }
+
     /// What the claims of a token that `signer` signed with `key` say.
     fn read(
         &self,
@@ -292,9 +315,10 @@ impl Authenticator {
         claims: &Claims,
         key: &VerificationKey,
     ) -> Result<VerifiedToken, IdentityError> {
-        let lifetime = Lifetime::read(claims)?;
+        let lifetime = signer.profile.lifetime(claims)?;
         let signed = self.signed_by(signer);
         let chain = signed.chain(claims)?;
+        signer.profile.check(&signer.alias, claims, &chain)?;
         let may_act = signed.may_act(claims)?;
         if let Some(named) = &may_act
             && chain.depth() > 1
@@ -337,6 +361,7 @@ impl Authenticator {
         Signed {
             signer: &signer.alias,
             group_claims: &signer.groups,
+            attribute_claims: &signer.attributes,
             may_attest: &signer.may_attest,
             aliases: &self.aliases,
             patterns: &self.patterns,
@@ -395,6 +420,11 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
         }
         if let Some(other) = before.iter().find(|other| other.issuer == issuer.issuer) {
             return Err(SettingsError::IssuerTwice(other.alias.clone(), alias));
+        }
+        if let TokenProfile::JwtSvid(_) = issuer.profile
+            && let Some(other) = before.iter().find(|other| other.profile == issuer.profile)
+        {
+            return Err(SettingsError::TrustDomainTwice(other.alias.clone(), alias));
         }
         if issuer.audiences.is_empty() {
             return Err(SettingsError::NoAudience(alias));

@@ -108,6 +108,15 @@ pub enum IdentityError {
         /// The claim, as configured.
         claim: String,
     },
+    /// A claim that is configured to be an attribute is no text.
+    #[error("the token's claim for the attribute `{attribute}` is not text of reasonable length")]
+    AttributesMalformed {
+        /// The attribute, as configured.
+        attribute: String,
+    },
+    /// It names somebody outside of its issuer's trust domain.
+    #[error("the token's `sub` is not the SPIFFE ID of a workload in its issuer's trust domain")]
+    SpiffeIdRefused,
     /// The keys to verify it with cannot be had, or are too old to trust.
     #[error("the keys of the token's issuer are not available")]
     KeysUnavailable,
@@ -154,6 +163,8 @@ impl IdentityError {
             Self::ActorIssuerUnknown => "actor_issuer_unknown",
             Self::PersonNotProven => "person_not_proven",
             Self::GroupsMalformed { .. } => "groups_malformed",
+            Self::AttributesMalformed { .. } => "attributes_malformed",
+            Self::SpiffeIdRefused => "spiffe_id_refused",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }

@@ -7,10 +7,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
+use super::attributes::AttributeClaim;
 use super::chain::IssuerAlias;
 use super::fetch::{JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
 use super::jwks::JwkSet;
+use super::presets::Preset;
+use super::profile::TokenProfile;
 
 /// One issuer of tokens.
 #[derive(Clone, Debug)]
@@ -29,6 +32,13 @@ pub struct IssuerSettings {
     pub kind: PrincipalKind,
     /// The claims whose values are groups.
     pub groups: Vec<GroupClaim>,
+    /// The attributes that its tokens tell of their subject; of one name, the last
+    /// that a token has.
+    pub attributes: Vec<AttributeClaim>,
+    /// What kind of token it signs.
+    pub profile: TokenProfile,
+    /// The preset that it was configured with, if any.
+    pub preset: Option<Preset>,
     /// The other issuers whose principals its tokens may name in a chain.
     pub may_attest: BTreeSet<IssuerAlias>,
     /// How far its clock and ours may be apart.
@@ -54,6 +64,9 @@ impl IssuerSettings {
             algorithms: [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa].into(),
             kind: PrincipalKind::Agent,
             groups: Vec::new(),
+            attributes: Vec::new(),
+            profile: TokenProfile::Plain,
+            preset: None,
             may_attest: BTreeSet::new(),
             leeway: Duration::from_secs(30),
             max_lifetime: Duration::from_hours(1),

@@ -168,7 +168,10 @@ impl VerificationKey {
         if written.kty == "oct" || written.k.is_some() {
             return Err(KeyProblem::Symmetric);
         }
-        let for_signatures = written.usage.as_deref().is_none_or(|usage| usage == "sig")
+        // `jwt-svid` is what keys for JWTs are marked with in a SPIFFE bundle (the
+        // JWT-SVID standard, section 6), beside certificates that are none.
+        let usage = written.usage.as_deref();
+        let for_signatures = usage.is_none_or(|usage| matches!(usage, "sig" | "jwt-svid"))
             && written.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !for_signatures {
             return Err(KeyProblem::NotForSignatures);

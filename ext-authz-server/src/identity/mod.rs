@@ -9,8 +9,10 @@
 mod acting;
 mod actors;
 mod algorithm;
+mod attributes;
 mod authenticator;
 mod chain;
+mod claim_path;
 mod claims;
 mod confirmation;
 mod error;
@@ -21,12 +23,16 @@ mod jwks;
 mod jwt;
 mod keys;
 mod presented;
+mod presets;
+mod profile;
+mod spiffe;
 #[cfg(test)]
 pub(crate) mod test_issuer;
 mod token;
 mod verified;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use attributes::{AttributeClaim, AttributeClaimError, AttributeForm};
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
 };
@@ -43,5 +49,8 @@ pub use issuer::{
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
+pub use presets::{InCluster, Preset, PresetError, PresetIssuer, PresetSpec};
+pub use profile::TokenProfile;
+pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain, TrustDomainError};
 pub use token::{MAX_TOKEN_BYTES, Token};
 pub use verified::TokenFacts;

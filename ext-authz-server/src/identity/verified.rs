@@ -118,7 +118,12 @@ impl Lifetime {
         })
     }
 
-    /// The `exp`.
+    /// The same, ending no later than at `seconds`.
+    pub(super) fn ending(self, seconds: i64) -> Self {
+        Self { expires: self.expires.min(seconds), ..self }
+    }
+
+    /// The `exp`, or what ends it earlier.
     pub(super) const fn expires_at(self) -> UnixMillis {
         moment(self.expires)
     }
