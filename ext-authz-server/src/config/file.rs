@@ -180,6 +180,30 @@ pub(super) struct IssuerKeys {
     pub(super) jwks_file: Option<PathBuf>,
     /// A JWK Set, written here.
     pub(super) jwks: Option<serde_json::Value>,
+    /// No keys: a Kubernetes API server is asked who each token is.
+    pub(super) token_review: Option<TokenReview>,
+}
+
+/// A Kubernetes API server that is asked who a token is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenReview {
+    /// Its base URL; with `preset: kubernetes` by default that of the cluster that the
+    /// server runs in, with the files that its pod has for it.
+    pub(super) url: Option<String>,
+    /// Who signed its certificate, in PEM; by default whom the system trusts. Relative
+    /// to the configuration file.
+    pub(super) ca_file: Option<PathBuf>,
+    /// Our own token, which may create `tokenreviews` (the cluster role
+    /// `system:auth-delegator`); read anew each time. Relative to the configuration
+    /// file.
+    pub(super) token_file: Option<PathBuf>,
+    /// The audiences that tokens may be for; by default those of the issuer. A service
+    /// that accepts others needs them here.
+    pub(super) audiences: Option<BTreeSet<String>>,
+    /// How long an answer is good; never past the token's `exp`.
+    #[serde(default = "defaults::review_cache")]
+    pub(super) cache: Time,
 }
 
 /// Whom an issuer names.
@@ -361,6 +385,10 @@ mod defaults {
 
     pub(super) fn key_max_stale() -> Time {
         Time(Duration::from_hours(24))
+    }
+
+    pub(super) fn review_cache() -> Time {
+        Time(Duration::from_secs(30))
     }
 
     pub(super) fn policy_reload() -> Time {

@@ -8,6 +8,7 @@ use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, unknown};
 use super::file;
+use super::token_review;
 use super::value::Time;
 use crate::identity::{
     Algorithm, AttributeClaim, AttributeForm, GroupClaim, IssuerAlias, IssuerSettings, IssuerUrl,
@@ -74,7 +75,15 @@ impl Resolver<'_> {
         let profile = self.profile(preset, written.trust_domain.as_ref())?;
         let issuer = self.issuer_url(preset, &profile, written.issuer.as_ref());
         let keys = issuer.as_ref().and_then(|issuer| {
-            let keys = key_source(&written.keys, issuer, preset, self.folder);
+            let keys = match &written.keys {
+                file::IssuerKeys {
+                    token_review: Some(review),
+                    jwks_url: None,
+                    jwks_file: None,
+                    jwks: None,
+                } => token_review::source(review, preset, &written.audiences, self.folder),
+                keys => key_source(keys, issuer, preset, self.folder),
+            };
             keys.map_err(|message| self.error(&format!("keys: {message}"))).ok()
         });
         let leeway = written.leeway.0;
@@ -93,6 +102,7 @@ impl Resolver<'_> {
             },
             groups: match &written.groups {
                 Some(written) => self.group_claims(written),
+                None if written.keys.token_review.is_some() => token_review::groups(),
                 None => preset.map(Preset::groups).unwrap_or_default(),
             },
             attributes: self.attributes(preset, &written.attributes),
@@ -158,7 +168,7 @@ impl Resolver<'_> {
                 .ok();
         }
         let known = match (profile, preset.map(|preset| preset.spec().issuer)) {
-            (TokenProfile::JwtSvid(domain), _) => domain.id(),
+            (TokenProfile::JwtSvid(domain), _) => format!("spiffe://{domain}"),
             (_, Some(PresetIssuer::Usually(issuer))) => issuer.to_owned(),
             (_, Some(PresetIssuer::Like(example))) => {
                 self.error(&format!("issuer is missing; it looks like {example}"));
@@ -236,6 +246,9 @@ fn key_source(
     preset: Option<Preset>,
     folder: &Path,
 ) -> Result<KeySource, String> {
+    if written.token_review.is_some() {
+        return Err("write one of jwks_url, jwks_file, jwks and token_review".to_owned());
+    }
     match (&written.jwks_url, &written.jwks_file, &written.jwks) {
         (None, None, None) => match preset.and_then(|preset| preset.in_cluster(issuer.as_str())) {
             Some(cluster) => JwksUrl::parse(cluster.jwks_url).map(KeySource::url),

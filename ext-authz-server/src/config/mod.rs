@@ -10,6 +10,7 @@ mod issuers;
 mod keys;
 mod resolve;
 mod services;
+mod token_review;
 mod value;
 
 pub use error::{ConfigError, ConfigErrors};

@@ -30,6 +30,8 @@ pub(super) struct Signed<'a> {
     pub(super) patterns: &'a GroupPatterns,
     /// The most hops.
     pub(super) max_depth: usize,
+    /// What proves whoever is alone in it.
+    pub(super) credential: CredentialKind,
 }
 
 impl Signed<'_> {
@@ -140,11 +142,8 @@ impl Signed<'_> {
             }
             described = attributes(self.attribute_claims, described_by)?;
         }
-        let credential = if assurance == Assurance::Proven {
-            CredentialKind::Token
-        } else {
-            CredentialKind::Named
-        };
+        let credential =
+            if assurance == Assurance::Proven { self.credential } else { CredentialKind::Named };
         let hop = Hop::new(principal, assurance, groups);
         Ok(Hop { credential, attributes: described, ..hop })
     }
@@ -177,6 +176,7 @@ mod tests {
             aliases: &aliases,
             patterns: &patterns,
             max_depth: 8,
+            credential: CredentialKind::Token,
         };
         signed.chain(&Claims::parse(claims.to_string().as_bytes(), 100).unwrap())
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::acting::Shown;
 use super::actors::Signed;
-use super::chain::{Chain, IssuerAlias};
+use super::chain::{Chain, CredentialKind, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
 use super::error::IdentityError;
@@ -24,6 +24,7 @@ use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::profile::TokenProfile;
 use super::spiffe::{SpiffeId, TrustDomain};
 use super::token::Token;
+use super::token_review::TokenReview;
 use super::verified::{TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
 
@@ -184,8 +185,9 @@ impl Authenticator {
         let trust_domains = trust_domains.collect();
         let issuers: BTreeMap<_, _> = issuers
             .into_iter()
-            .map(|settings| (settings.alias.clone(), Issuer::new(settings)))
-            .collect();
+            .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings)?)))
+            .collect::<Result<_, _>>()
+            .map_err(SettingsError::HttpClient)?;
         let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
         let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
         let tasks = OnceLock::new();
@@ -267,7 +269,7 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
-        let (token, issuer) = self.signed(token, acceptance).await?;
+        let (token, issuer) = self.signed(token, acceptance, now).await?;
         token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
         let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
         if token.audiences.is_disjoint(audiences) {
@@ -278,11 +280,13 @@ impl Authenticator {
         Ok(Shown { token, sender_constrained })
     }
 
-    /// The token, if its issuer signed it: what does not depend on the request.
+    /// The token, if its issuer signed it: what does not depend on the request. Where
+    /// the issuer is asked, `now` tells whether its last answer is still good.
     async fn signed(
         &self,
         token: &Token,
         acceptance: &Acceptance,
+        now: UnixMillis,
     ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
         let unverified = Unverified::read(token)?;
         let Issuer { settings, keys } = self.issuer_of(&unverified.claimed()?)?;
@@ -290,9 +294,13 @@ impl Authenticator {
         if !settings.algorithms.contains(&unverified.algorithm) {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
+        if let Keys::Reviewed(review) = keys {
+            let claims = review.claims(token, unverified.payload(), now).await?;
+            return Ok((Arc::new(self.read(settings, &claims, None)?), settings));
+        }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
         let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
-        Ok((Arc::new(self.read(settings, &claims, &key)?), settings))
+        Ok((Arc::new(self.read(settings, &claims, Some(&key))?), settings))
     }
 
     /// The issuer that a token says it has. A JWT-SVID need not say; its subject's
@@ -308,15 +316,17 @@ impl Authenticator {
         alias.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)
     }
 
-    /// What the claims of a token that `signer` signed with `key` say.
+    /// What the claims of a token of `signer` say: one that `key` signed, or that the
+    /// API server vouches for.
     fn read(
         &self,
         signer: &IssuerSettings,
         claims: &Claims,
-        key: &VerificationKey,
+        key: Option<&VerificationKey>,
     ) -> Result<VerifiedToken, IdentityError> {
         let lifetime = signer.profile.lifetime(claims)?;
-        let signed = self.signed_by(signer);
+        let credential = key.map_or(CredentialKind::Opaque, |_| CredentialKind::Token);
+        let signed = self.signed_by(signer, credential);
         let chain = signed.chain(claims)?;
         signer.profile.check(&signer.alias, claims, &chain)?;
         let may_act = signed.may_act(claims)?;
@@ -357,7 +367,11 @@ impl Authenticator {
         self.issuers.values().map(health).collect()
     }
 
-    fn signed_by<'a>(&'a self, signer: &'a IssuerSettings) -> Signed<'a> {
+    fn signed_by<'a>(
+        &'a self,
+        signer: &'a IssuerSettings,
+        credential: CredentialKind,
+    ) -> Signed<'a> {
         Signed {
             signer: &signer.alias,
             group_claims: &signer.groups,
@@ -366,6 +380,7 @@ impl Authenticator {
             aliases: &self.aliases,
             patterns: &self.patterns,
             max_depth: self.max_depth,
+            credential,
         }
     }
 
@@ -386,7 +401,7 @@ impl Authenticator {
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings) -> Self {
+    fn new(settings: IssuerSettings) -> Result<Self, reqwest::Error> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
             KeySource::Published(PublishedAt(location)) => {
@@ -394,13 +409,16 @@ impl Issuer {
                 let alias = settings.alias.clone();
                 Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
             }
+            KeySource::Review(review) => {
+                Keys::Reviewed(Arc::new(TokenReview::new(settings.alias.clone(), review)?))
+            }
         };
-        Self { settings, keys }
+        Ok(Self { settings, keys })
     }
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) => None,
+            Keys::Written(_) | Keys::Reviewed(_) => None,
             Keys::Published(keys) => Some(keys),
         }
     }

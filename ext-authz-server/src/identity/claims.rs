@@ -143,6 +143,14 @@ impl Claims {
         })
     }
 
+    /// Those that `object` has; none if it is something else.
+    pub(super) fn of(object: Value) -> Self {
+        match object {
+            Value::Object(claims) => Self(claims),
+            _ => Self(Map::new()),
+        }
+    }
+
     /// All of them.
     pub(super) const fn object(&self) -> &Map<String, Value> {
         &self.0

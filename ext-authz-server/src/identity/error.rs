@@ -117,6 +117,12 @@ pub enum IdentityError {
     /// It names somebody outside of its issuer's trust domain.
     #[error("the token's `sub` is not the SPIFFE ID of a workload in its issuer's trust domain")]
     SpiffeIdRefused,
+    /// The token's issuer says that it is not good, and not why (RFC 7662 section 2.2).
+    #[error("the token is not active, says its issuer")]
+    TokenInactive,
+    /// The token's issuer cannot be asked.
+    #[error("the token's issuer cannot be asked about it")]
+    IntrospectionUnavailable,
     /// The keys to verify it with cannot be had, or are too old to trust.
     #[error("the keys of the token's issuer are not available")]
     KeysUnavailable,
@@ -165,6 +171,8 @@ impl IdentityError {
             Self::GroupsMalformed { .. } => "groups_malformed",
             Self::AttributesMalformed { .. } => "attributes_malformed",
             Self::SpiffeIdRefused => "spiffe_id_refused",
+            Self::TokenInactive => "token_inactive",
+            Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
@@ -172,7 +180,7 @@ impl IdentityError {
     /// Whose fault it is.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::KeysUnavailable => Fault::Operator,
+            Self::KeysUnavailable | Self::IntrospectionUnavailable => Fault::Operator,
             _ => Fault::Caller,
         }
     }

@@ -14,6 +14,7 @@ use super::groups::GroupClaim;
 use super::jwks::JwkSet;
 use super::presets::Preset;
 use super::profile::TokenProfile;
+use super::token_review::TokenReviewSettings;
 
 /// One issuer of tokens.
 #[derive(Clone, Debug)]
@@ -113,6 +114,8 @@ pub enum KeySource {
     Document(JwkSet),
     /// Published at a URL.
     Published(PublishedAt),
+    /// Nowhere: a Kubernetes API server says who a token is.
+    Review(TokenReviewSettings),
 }
 
 /// Where an issuer publishes its keys.

@@ -95,6 +95,11 @@ impl<'a> Unverified<'a> {
         sub.map(Claimed::Subject).ok_or(IdentityError::IssuerUnknown)
     }
 
+    /// The claims, still encoded in JSON.
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
     fn peek<'p, T: Deserialize<'p>>(&'p self) -> Result<T, IdentityError> {
         serde_json::from_slice(&self.payload)
             .map_err(|_| IdentityError::Malformed("the claims are not a JSON object"))

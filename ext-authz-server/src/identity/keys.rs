@@ -13,6 +13,7 @@ use super::chain::IssuerAlias;
 use super::error::IdentityError;
 use super::fetch::{FETCH_TIMEOUT, FetchError, KeyFetcher, Location};
 use super::jwks::{JwkSet, VerificationKey};
+use super::token_review::TokenReview;
 
 /// How soon after a fetch a token can cause another one.
 const REFETCH_EVERY: Duration = Duration::from_secs(5);
@@ -28,6 +29,8 @@ pub(super) enum Keys {
     Written(JwkSet),
     /// The issuer publishes them.
     Published(Arc<PublishedKeys>),
+    /// Nobody needs them: the API server is asked.
+    Reviewed(Arc<TokenReview>),
 }
 
 impl Keys {
@@ -41,6 +44,7 @@ impl Keys {
         let found = match self {
             Self::Written(set) => set.named(kid),
             Self::Published(published) => published.named(kid).await?,
+            Self::Reviewed(_) => Vec::new(),
         };
         if found.is_empty() {
             return Err(IdentityError::KeyUnknown);
@@ -56,6 +60,11 @@ impl Keys {
                 KeysState { usable: true, count: set.len(), age: None, last_error: None }
             }
             Self::Published(published) => published.state(at),
+            // It is asked again for the next token, so it is never given up.
+            Self::Reviewed(review) => {
+                let last_error = review.last_error();
+                KeysState { usable: true, count: 0, age: None, last_error }
+            }
         }
     }
 }

@@ -29,6 +29,7 @@ mod spiffe;
 #[cfg(test)]
 pub(crate) mod test_issuer;
 mod token;
+mod token_review;
 mod verified;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -51,6 +52,7 @@ pub use jwks::{JwkSet, JwkSetError, KeyProblem};
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use presets::{InCluster, Preset, PresetError, PresetIssuer, PresetSpec};
 pub use profile::TokenProfile;
-pub use spiffe::{SpiffeId, SpiffeIdError, TrustDomain, TrustDomainError};
+pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
 pub use token::{MAX_TOKEN_BYTES, Token};
+pub use token_review::TokenReviewSettings;
 pub use verified::TokenFacts;

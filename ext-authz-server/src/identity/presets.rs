@@ -133,11 +133,19 @@ impl Preset {
         self.spec().groups.iter().filter_map(parse).collect()
     }
 
+    /// The cluster that the server runs in, for a preset of clusters.
+    pub const fn cluster(self) -> Option<InCluster> {
+        match self {
+            Self::Kubernetes => Some(cluster::IN_CLUSTER),
+            _ => None,
+        }
+    }
+
     /// How its keys are reached where `issuer` is the API server of the cluster that
     /// the server runs in, which only that cluster can reach.
     pub fn in_cluster(self, issuer: &str) -> Option<InCluster> {
         let internal = cluster::INTERNAL_ISSUERS.contains(&issuer.trim_end_matches('/'));
-        (self == Self::Kubernetes && internal).then_some(cluster::IN_CLUSTER)
+        self.cluster().filter(|_| internal)
     }
 }
 

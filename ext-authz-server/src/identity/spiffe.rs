@@ -1,49 +1,56 @@
-//! SPIFFE IDs (the SPIFFE-ID standard, section 2): who a workload is, as a URI in a
-//! trust domain.
+//! SPIFFE IDs: the names of workloads (SPIFFE-ID specification, section 2).
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-/// The scheme, and what follows it up to the trust domain.
-const SCHEME: &str = "spiffe://";
-/// The longest trust domain and the longest SPIFFE ID, in bytes (section 2.3).
-const MAX_TRUST_DOMAIN_BYTES: usize = 255;
-const MAX_ID_BYTES: usize = 2048;
+/// The longest ID, in bytes (section 2.3).
+const MAX_BYTES: usize = 2048;
+/// The longest trust domain, in bytes (section 2.1).
+const MAX_DOMAIN_BYTES: usize = 255;
 
-/// Whose word an identity is: letters, digits, dots, dashes and underscores, all in
-/// lower case.
+/// Whoever signs the certificates and tokens of a set of workloads, such as
+/// `cluster.local`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TrustDomain(String);
+pub struct TrustDomain(Arc<str>);
 
-/// The text is no trust domain.
+/// A workload's name, such as `spiffe://cluster.local/ns/shop/sa/deploy`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SpiffeId {
+    domain: TrustDomain,
+    text: Arc<str>,
+}
+
+/// The text is not a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a trust domain is a name in lower case, such as prod.example, without spiffe://")]
-pub struct TrustDomainError;
+pub enum SpiffeError {
+    /// Not a trust domain.
+    #[error(
+        "a trust domain is made of lower-case letters, digits, `.`, `-` and `_`, such as cluster.local"
+    )]
+    TrustDomain,
+    /// Not the ID of a workload.
+    #[error("a SPIFFE ID is written spiffe://<trust domain>/<path>")]
+    Id,
+}
 
 impl TrustDomain {
-    /// The name.
+    /// Its name.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// The SPIFFE ID of the trust domain itself.
-    pub fn id(&self) -> String {
-        format!("{SCHEME}{}", self.0)
     }
 }
 
 impl FromStr for TrustDomain {
-    type Err = TrustDomainError;
+    type Err = SpiffeError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let allowed =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
-        let fits = (1..=MAX_TRUST_DOMAIN_BYTES).contains(&text.len());
-        if fits && text.bytes().all(allowed) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(TrustDomainError)
+        if text.is_empty() || text.len() > MAX_DOMAIN_BYTES || !text.bytes().all(allowed) {
+            return Err(SpiffeError::TrustDomain);
         }
+        Ok(Self(text.into()))
     }
 }
 
@@ -53,51 +60,57 @@ impl fmt::Display for TrustDomain {
     }
 }
 
-/// The SPIFFE ID of a workload: one with a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpiffeId {
-    trust_domain: TrustDomain,
-    path: String,
-}
-
-/// The text is not the SPIFFE ID of a workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not the SPIFFE ID of a workload, such as spiffe://prod.example/ns/shop/sa/deploy")]
-pub struct SpiffeIdError;
-
 impl SpiffeId {
-    /// The trust domain that it is in.
+    /// Who vouches for it.
     pub const fn trust_domain(&self) -> &TrustDomain {
-        &self.trust_domain
+        &self.domain
+    }
+
+    /// The whole ID.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The path, with the slash at its beginning.
     pub fn path(&self) -> &str {
-        &self.path
+        let rest = self.text.strip_prefix("spiffe://").unwrap_or_default();
+        rest.strip_prefix(self.domain.as_str()).unwrap_or_default()
+    }
+
+    /// The namespace and the service account that the path names, where it is made as
+    /// Kubernetes meshes make it: `/ns/<namespace>/sa/<service account>`.
+    pub fn service_account(&self) -> Option<(&str, &str)> {
+        let path = self.text.strip_prefix("spiffe://")?.split_once('/')?.1;
+        let (namespace, account) = path.strip_prefix("ns/")?.split_once("/sa/")?;
+        (!namespace.contains('/') && !account.contains('/')).then_some((namespace, account))
     }
 }
 
 impl FromStr for SpiffeId {
-    type Err = SpiffeIdError;
+    type Err = SpiffeError;
 
+    /// Section 2: no query, no fragment, no port, no user, no escapes, and a path whose
+    /// segments are not empty and not dots.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() > MAX_ID_BYTES {
-            return Err(SpiffeIdError);
-        }
-        let (domain, path) =
-            text.strip_prefix(SCHEME).and_then(|rest| rest.split_once('/')).ok_or(SpiffeIdError)?;
+        let named = text.strip_prefix("spiffe://").filter(|_| text.len() <= MAX_BYTES);
+        let (domain, path) = named.and_then(|rest| rest.split_once('/')).ok_or(SpiffeError::Id)?;
         if !path.split('/').all(is_segment) {
-            return Err(SpiffeIdError);
+            return Err(SpiffeError::Id);
         }
-        let trust_domain = domain.parse().map_err(|_| SpiffeIdError)?;
-        Ok(Self { trust_domain, path: format!("/{path}") })
+        Ok(Self { domain: domain.parse()?, text: text.into() })
     }
 }
 
-/// No segment is empty or relative, and none is encoded: one ID has one spelling.
-fn is_segment(segment: &str) -> bool {
+impl fmt::Display for SpiffeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether `text` can be one segment of an ID's path.
+pub(super) fn is_segment(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    !matches!(segment, "" | "." | "..") && segment.bytes().all(allowed)
+    !text.is_empty() && text != "." && text != ".." && text.bytes().all(allowed)
 }
 
 #[cfg(test)]
@@ -105,40 +118,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_workload_is_a_path_in_a_trust_domain() {
-        let id: SpiffeId = "spiffe://prod.example/ns/shop/sa/Deploy-1".parse().unwrap();
-        assert_eq!(id.trust_domain().as_str(), "prod.example");
-        assert_eq!(id.path(), "/ns/shop/sa/Deploy-1");
-        assert_eq!(id.trust_domain().id(), "spiffe://prod.example");
+    fn an_id_names_a_trust_domain_and_a_workload() {
+        let id: SpiffeId = "spiffe://cluster.local/ns/shop/sa/deploy".parse().unwrap();
+        assert_eq!(id.trust_domain().as_str(), "cluster.local");
+        assert_eq!(id.path(), "/ns/shop/sa/deploy");
+        assert_eq!(id.service_account(), Some(("shop", "deploy")));
+        assert_eq!(id.to_string(), "spiffe://cluster.local/ns/shop/sa/deploy");
+        for other in ["spiffe://a/ns/b/sa/c/d", "spiffe://a/job", "spiffe://a/ns/b/c/sa/d"] {
+            assert_eq!(other.parse::<SpiffeId>().unwrap().service_account(), None, "{other}");
+        }
     }
 
     #[test]
-    fn one_identity_has_one_spelling() {
-        for text in [
-            "spiffe://prod.example",
-            "spiffe://prod.example/",
-            "spiffe://prod.example/a/",
-            "spiffe://prod.example//a",
-            "spiffe://prod.example/./a",
-            "spiffe://prod.example/a/..",
-            "spiffe://prod.example/a%2fb",
-            "spiffe://prod.example/a?b",
-            "spiffe://prod.example/a#b",
-            "spiffe://Prod.example/a",
-            "spiffe://prod.example:443/a",
-            "spiffe://user@prod.example/a",
-            "spiffe:///a",
-            "SPIFFE://prod.example/a",
-            "https://prod.example/a",
-            "prod.example/a",
+    fn what_is_no_id_of_a_workload_is_refused() {
+        for odd in [
             "",
+            "spiffe://",
+            "spiffe://a",
+            "spiffe://a/",
+            "spiffe:///b",
+            "SPIFFE://a/b",
+            "spiffe://A/b",
+            "spiffe://a:1/b",
+            "spiffe://u@a/b",
+            "spiffe://a/b/",
+            "spiffe://a//b",
+            "spiffe://a/./b",
+            "spiffe://a/../b",
+            "spiffe://a/b?c",
+            "spiffe://a/b#c",
+            "spiffe://a/%62",
+            "spiffe://a/b c",
+            "https://a/b",
+            &format!("spiffe://a/{}", "b".repeat(2048)),
+            &format!("spiffe://{}/b", "a".repeat(256)),
         ] {
-            assert_eq!(text.parse::<SpiffeId>(), Err(SpiffeIdError), "{text}");
-        }
-        let long = format!("spiffe://prod.example/{}", "a".repeat(2048));
-        assert_eq!(long.parse::<SpiffeId>(), Err(SpiffeIdError));
-        for text in ["", "Prod.example", "spiffe://prod.example", "a/b", &"a".repeat(256)] {
-            assert_eq!(text.parse::<TrustDomain>(), Err(TrustDomainError), "{text}");
+            assert!(odd.parse::<SpiffeId>().is_err(), "{odd}");
         }
     }
 }

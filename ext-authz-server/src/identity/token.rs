@@ -68,6 +68,11 @@ impl Token {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
+    /// The whole token.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The three parts, still encoded.
     pub(super) fn parts(&self) -> Parts<'_> {
         // There are exactly two dots.

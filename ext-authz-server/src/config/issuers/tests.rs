@@ -69,7 +69,10 @@ fn what_a_preset_cannot_know_is_asked_for_with_an_example() {
         ("a: { preset: azure, audiences: [a] }", "https://login.microsoftonline.com/"),
         ("a: { preset: aws, audiences: [a] }", ".tokens.sts.global.api.aws"),
         ("a: { preset: spiffe, audiences: [a] }", "trust_domain is missing"),
-        ("a: { preset: spiffe, trust_domain: 'spiffe://x', audiences: [a] }", "without spiffe://"),
+        (
+            "a: { preset: spiffe, trust_domain: 'spiffe://x', audiences: [a] }",
+            "a trust domain is made of",
+        ),
         ("a: { preset: spiffe, trust_domain: prod.example, audiences: [a] }", "jwks_url"),
         ("a: { preset: kubernetes, trust_domain: x, audiences: [a] }", "preset: spiffe"),
         ("a: { preset: google, audiences: [a], attributes: { 'x y': a } }", "attributes.x y"),
@@ -151,5 +154,49 @@ async fn one_line_reads_what_each_provider_documents() {
 fn every_preset_has_a_sample() {
     for preset in Preset::ALL {
         assert!(SAMPLES.iter().any(|sample| sample.name == preset.name()), "{preset}");
+    }
+}
+
+#[test]
+fn an_api_server_is_asked_where_its_cluster_has_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = rcgen::generate_simple_self_signed(["kubernetes.default.svc".to_owned()]);
+    let pem = authority.unwrap().cert.pem();
+    std::fs::write(folder.path().join("ca.crt"), &pem).unwrap();
+    std::fs::write(folder.path().join("empty.crt"), "").unwrap();
+    let source = |preset: &str, keys: &str| {
+        let yaml = format!("k: {{ {preset}audiences: [a], keys: {keys} }}");
+        let written = serde_saphyr::from_str(&yaml).unwrap();
+        let mut errors = Vec::new();
+        let issuers = resolve(written, folder.path(), &mut errors);
+        match (issuers.into_iter().next(), errors.pop()) {
+            (Some(issuer), None) => Ok(issuer),
+            (_, error) => Err(error.unwrap().message),
+        }
+    };
+    let written = "{ token_review: { url: 'https://10.0.0.1:6443', ca_file: ca.crt, \
+                   token_file: token, audiences: [b], cache: 1m } }";
+    let issuer = source("preset: kubernetes, ", written).unwrap();
+    let KeySource::Review(review) = issuer.keys else { panic!("{:?}", issuer.keys) };
+    assert_eq!(review.url.to_string(), "https://10.0.0.1:6443/");
+    assert_eq!(review.token_file, Some(folder.path().join("token")));
+    assert_eq!(review.audiences, ["b".to_owned()].into());
+    assert_eq!(review.authorities.map(|authorities| authorities.len()), Some(1));
+    assert_eq!(issuer.groups[0].claim(), "groups");
+    let inside = "{ token_review: { ca_file: ca.crt } }";
+    let issuer = source("preset: kubernetes, ", inside).unwrap();
+    let KeySource::Review(review) = issuer.keys else { panic!("{:?}", issuer.keys) };
+    assert_eq!(review.url.to_string(), "https://kubernetes.default.svc/");
+    assert!(review.token_file.is_some_and(|file| file.ends_with("serviceaccount/token")));
+    assert_eq!(review.audiences, ["a".to_owned()].into());
+    for (preset, keys, told) in [
+        ("issuer: 'https://k', ", "{ token_review: {} }", "token_review.url is missing"),
+        ("preset: kubernetes, ", "{ token_review: { url: 'http://10.0.0.1' } }", "https"),
+        ("preset: kubernetes, ", "{ token_review: { ca_file: none.crt } }", "none.crt"),
+        ("preset: kubernetes, ", "{ token_review: { ca_file: empty.crt } }", "empty.crt"),
+        ("preset: kubernetes, ", "{ token_review: {}, jwks_url: 'https://k' }", "one of"),
+    ] {
+        let error = source(preset, keys).unwrap_err();
+        assert!(error.contains(told), "{keys}: {error}");
     }
 }
