@@ -115,7 +115,15 @@ fn described(issuer: &str, audiences: &[String], jwks: &Path) -> Result<Authenti
 }
 
 fn proven(credential: &Credential) -> Value {
-    let hop = |hop: &Hop| json!({ "principal": hop.principal, "assurance": hop.assurance, "groups": hop.groups });
+    let hop = |hop: &Hop| {
+        json!({
+            "principal": hop.principal,
+            "assurance": hop.assurance,
+            "credential": hop.credential,
+            "groups": hop.groups,
+            "attributes": hop.attributes,
+        })
+    };
     json!({
         "principal": credential.chain.current().principal,
         "chain": credential.chain.hops().iter().map(hop).collect::<Vec<_>>(),

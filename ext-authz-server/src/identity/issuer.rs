@@ -122,6 +122,15 @@ pub enum KeySource {
 #[derive(Clone, Debug)]
 pub struct PublishedAt(pub(super) Location);
 
+impl fmt::Display for PublishedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Location::Keys(url) => url.fmt(f),
+            Location::Discovery { document, .. } => write!(f, "discovered at {document}"),
+        }
+    }
+}
+
 impl KeySource {
     /// A JWK Set at `url`.
     pub const fn url(url: JwksUrl) -> Self {

@@ -134,3 +134,6 @@ fn is_accepted_type(typ: &Value) -> bool {
     let typ = typ.strip_prefix("application/").unwrap_or(&typ);
     ACCEPTED_TYPES.contains(&typ)
 }
+
+#[cfg(test)]
+mod tests;

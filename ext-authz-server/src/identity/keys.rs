@@ -142,7 +142,7 @@ impl PublishedKeys {
         loop {
             let pause = if self.fetch(&fetcher).await {
                 retry = first_retry;
-                self.refresh
+                self.next_refresh()
             } else {
                 let pause = retry.min(self.refresh);
                 retry = retry.saturating_mul(2).min(longest_retry);
@@ -150,6 +150,12 @@ impl PublishedKeys {
             };
             self.pause(pause).await;
         }
+    }
+
+    /// When to fetch them next: as configured, or sooner where they ask for that.
+    fn next_refresh(&self) -> Duration {
+        let hint = self.held.load().as_ref().and_then(|held| held.set.refresh_hint());
+        hint.map_or(self.refresh, |hint| self.refresh.min(hint.max(self.refetch_every)))
     }
 
     /// Waits until the first fetch has ended, well or not.
