@@ -12,5 +12,6 @@ mod chains;
 mod facts;
 mod failing;
 mod masking;
+mod presets;
 mod readme;
 mod tokens;

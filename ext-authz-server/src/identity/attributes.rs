@@ -162,6 +162,7 @@ fn is_text(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -227,6 +228,46 @@ mod tests {
         let domain = read("sub", AttributeForm::TrustDomain, &claims);
         assert_eq!(domain, Ok("a=prod.example".into()));
         assert_eq!(read("sub", AttributeForm::SpiffePath, &claims), Ok("a=/ns/shop".into()));
+    }
+
+    /// Any JSON that is not nested without end.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[a-z]{1000,1100}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::hash_map("[a-z]{1,3}", inner, 0..4)
+                    .prop_map(|members| json!(members)),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_claim_is_an_attribute_is_short_text_on_one_line(value in any_json()) {
+            let claims = json!({ "c": value });
+            for form in [
+                AttributeForm::Scalar,
+                AttributeForm::List,
+                AttributeForm::Members,
+                AttributeForm::TrustDomain,
+                AttributeForm::SpiffePath,
+            ] {
+                let described = [AttributeClaim::parse("a", "c", form).unwrap()];
+                let Ok(read) = attributes(&described, claims.as_object().unwrap()) else { continue };
+                for (name, text) in read {
+                    prop_assert!(name.starts_with('a') && is_text(&name), "{}", name);
+                    prop_assert!(!text.is_empty() && is_text(&text), "{}", text);
+                }
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! [`Authenticator::authenticate`] is the way of a request's credentials (`presented`):
 //! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
 //! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
-//! into a chain (`actors`, `groups`); its sender proves to have its key
+//! into a chain (`actors`, `groups`, `attributes`); its sender proves to have its key
 //! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
 
 mod acting;
