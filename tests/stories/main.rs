@@ -13,6 +13,7 @@ mod facts;
 mod failing;
 mod identity_provider;
 mod masking;
+mod presets;
 mod proofs;
 mod readme;
 mod tokens;

@@ -180,6 +180,9 @@ pub struct HopRecord {
     pub assurance: String,
     /// Their groups.
     pub groups: BTreeSet<String>,
+    /// What else their credential says of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
     /// What they were proven by.
     #[serde(default)]
     pub credential: Option<String>,
@@ -409,6 +412,7 @@ pub(super) mod tests {
                 principal: "github/repo:acme/shop".to_owned(),
                 assurance: "proven".to_owned(),
                 groups: BTreeSet::from(["ci-jobs".to_owned()]),
+                attributes: BTreeMap::from([("ref".to_owned(), "refs/heads/main".to_owned())]),
                 credential: Some("token".into()),
             }],
             token: None,

@@ -66,9 +66,8 @@ pub(super) fn resolve(
             on_unmaskable: service.on_unmaskable,
             approval_wait: service.approval_wait.0,
             // Callers know a protected resource by its own URL.
-            external_url: external_url.or_else(|| {
-                service.resource.as_ref().and_then(|resource| origin(&resource.url))
-            }),
+            external_url: external_url
+                .or_else(|| service.resource.as_ref().and_then(|resource| origin(&resource.url))),
             acceptance: acceptance.clone(),
             resource: service.resource.and_then(|written| {
                 let url = written.url.clone();

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use self::possession::{KeyShown, Sent};
 use super::acting::Shown;
 use super::actors::Signed;
-use super::chain::{Chain, IssuerAlias};
+use super::chain::{Chain, CredentialKind, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
 use super::dpop::{ProofSettings, Proofs};
@@ -23,13 +23,14 @@ use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
-use super::jwt::Unverified;
+use super::jwt::{Claimed, Unverified};
 use super::keys::{Keys, PublishedKeys};
 use super::peer::PeerSource;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
-use super::spiffe::TrustDomain;
+use super::spiffe::{SpiffeId, TrustDomain};
 use super::token::{Scheme, Token};
-use super::verified::{Lifetime, TokenFacts, VerifiedToken};
+use super::token_review::TokenReview;
+use super::verified::{TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
 
 /// The most hops that may be configured: a chain is an argument about trust, and no
@@ -204,15 +205,16 @@ impl Authenticator {
             settings;
         let trust_domains = issuers
             .iter()
-            .filter_map(|issuer| Some((issuer.trust_domain.clone()?, issuer.alias.clone())))
+            .filter_map(|issuer| Some((issuer.trust_domain()?.clone(), issuer.alias.clone())))
             .collect();
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
         let issuers: BTreeMap<_, _> = issuers
             .into_iter()
-            .map(|settings| (settings.alias.clone(), Issuer::new(settings)))
-            .collect();
+            .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings)?)))
+            .collect::<Result<_, _>>()
+            .map_err(SettingsError::HttpClient)?;
         let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
         let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
         Ok(Self {
@@ -323,7 +325,7 @@ impl Authenticator {
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
         let text = token.as_str();
-        let (token, issuer) = self.signed(token, acceptance).await?;
+        let (token, issuer) = self.signed(token, acceptance, now).await?;
         token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
         let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
         if token.audiences.is_disjoint(audiences) {
@@ -334,35 +336,59 @@ impl Authenticator {
         Ok(Shown { token, sender_constrained })
     }
 
-    /// The token, if its issuer signed it: what does not depend on the request.
+    /// The token, if its issuer signed it: what does not depend on the request. Where
+    /// the issuer is asked, `now` tells whether its last answer is still good.
     async fn signed(
         &self,
         token: &Token,
         acceptance: &Acceptance,
+        now: UnixMillis,
     ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
         let unverified = Unverified::read(token)?;
-        let issuer = self.aliases.get(unverified.issuer()?.as_ref());
-        let Issuer { settings, keys } =
-            issuer.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)?;
+        let Issuer { settings, keys } = self.issuer_of(&unverified.claimed()?)?;
         acceptance.accepts(&settings.alias)?;
         if !settings.algorithms.contains(&unverified.algorithm) {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
+        if let Keys::Reviewed(review) = keys {
+            let claims = review.claims(token, unverified.payload(), now).await?;
+            return Ok((Arc::new(self.read(settings, &claims, None)?), settings));
+        }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
         let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
-        Ok((Arc::new(self.read(settings, &claims, &key)?), settings))
+        Ok((Arc::new(self.read(settings, &claims, Some(&key))?), settings))
     }
 
-    /// What the claims of a token that `signer` signed with `key` say.
+    /// The issuer that a token says it has. A JWT-SVID need not say; its subject's
+    /// trust domain is that of its issuer.
+    fn issuer_of(&self, claimed: &Claimed<'_>) -> Result<&Issuer, IdentityError> {
+        let alias = match claimed {
+            Claimed::Issuer(iss) => self.aliases.get(iss.as_ref()),
+            Claimed::Subject(subject) => {
+                let id = subject.parse::<SpiffeId>().ok();
+                id.and_then(|id| self.trust_domains.get(id.trust_domain()))
+            }
+        };
+        let names_none = matches!(claimed, Claimed::Subject(_));
+        alias
+            .and_then(|alias| self.issuers.get(alias))
+            .filter(|issuer| !names_none || issuer.settings.profile.needs_no_issuer())
+            .ok_or(IdentityError::IssuerUnknown)
+    }
+
+    /// What the claims of a token of `signer` say: one that `key` signed, or that the
+    /// API server vouches for.
     fn read(
         &self,
         signer: &IssuerSettings,
         claims: &Claims,
-        key: &VerificationKey,
+        key: Option<&VerificationKey>,
     ) -> Result<VerifiedToken, IdentityError> {
-        let lifetime = Lifetime::read(claims)?;
-        let signed = self.signed_by(signer);
+        let lifetime = signer.profile.lifetime(claims)?;
+        let credential = key.map_or(CredentialKind::Opaque, |_| CredentialKind::Token);
+        let signed = self.signed_by(signer, credential);
         let chain = signed.chain(claims)?;
+        signer.profile.check(&signer.alias, claims, &chain)?;
         let may_act = signed.may_act(claims)?;
         if let Some(named) = &may_act
             && chain.depth() > 1
@@ -401,14 +427,20 @@ impl Authenticator {
         self.issuers.values().map(health).collect()
     }
 
-    fn signed_by<'a>(&'a self, signer: &'a IssuerSettings) -> Signed<'a> {
+    fn signed_by<'a>(
+        &'a self,
+        signer: &'a IssuerSettings,
+        credential: CredentialKind,
+    ) -> Signed<'a> {
         Signed {
             signer: &signer.alias,
             group_claims: &signer.groups,
+            attribute_claims: &signer.attributes,
             may_attest: &signer.may_attest,
             aliases: &self.aliases,
             patterns: &self.patterns,
             max_depth: self.max_depth,
+            credential,
         }
     }
 
@@ -429,7 +461,7 @@ impl Authenticator {
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings) -> Self {
+    fn new(settings: IssuerSettings) -> Result<Self, reqwest::Error> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
             KeySource::Published(PublishedAt(location)) => {
@@ -438,13 +470,16 @@ impl Issuer {
                 Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
             }
             KeySource::Unsigned => Keys::Unsigned,
+            KeySource::Review(review) => {
+                Keys::Reviewed(Arc::new(TokenReview::new(settings.alias.clone(), review)?))
+            }
         };
-        Self { settings, keys }
+        Ok(Self { settings, keys })
     }
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) | Keys::Unsigned => None,
+            Keys::Written(_) | Keys::Reviewed(_) | Keys::Unsigned => None,
             Keys::Published(keys) => Some(keys),
         }
     }

@@ -153,6 +153,21 @@ pub enum IdentityError {
         /// The claim, as configured.
         claim: String,
     },
+    /// A claim that is configured to be an attribute is no text.
+    #[error("the token's claim for the attribute `{attribute}` is not text of reasonable length")]
+    AttributesMalformed {
+        /// The attribute, as configured.
+        attribute: String,
+    },
+    /// It names somebody outside of its issuer's trust domain.
+    #[error("the token's `sub` is not the SPIFFE ID of a workload in its issuer's trust domain")]
+    SpiffeIdRefused,
+    /// The token's issuer says that it is not good, and not why (RFC 7662 section 2.2).
+    #[error("the token is not active, says its issuer")]
+    TokenInactive,
+    /// The token's issuer cannot be asked.
+    #[error("the token's issuer cannot be asked about it")]
+    IntrospectionUnavailable,
     /// The keys to verify it with cannot be had, or are too old to trust.
     #[error("the keys of the token's issuer are not available")]
     KeysUnavailable,
@@ -229,6 +244,10 @@ impl IdentityError {
             Self::ActorIssuerUnknown => "actor_issuer_unknown",
             Self::PersonNotProven => "person_not_proven",
             Self::GroupsMalformed { .. } => "groups_malformed",
+            Self::AttributesMalformed { .. } => "attributes_malformed",
+            Self::SpiffeIdRefused => "spiffe_id_refused",
+            Self::TokenInactive => "token_inactive",
+            Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
@@ -250,7 +269,10 @@ impl IdentityError {
     /// Whose fault it is.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::KeysUnavailable | Self::ProofsUnavailable | Self::PeerHidden => Fault::Operator,
+            Self::KeysUnavailable
+            | Self::ProofsUnavailable
+            | Self::PeerHidden
+            | Self::IntrospectionUnavailable => Fault::Operator,
             _ => Fault::Caller,
         }
     }

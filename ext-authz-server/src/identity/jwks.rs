@@ -2,6 +2,7 @@
 //! verify.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,47 +15,56 @@ use super::algorithm::{Algorithm, KeyType};
 
 /// The public keys of an issuer: at least one.
 #[derive(Clone, Debug)]
-pub struct JwkSet(Vec<Arc<VerificationKey>>);
+pub struct JwkSet {
+    keys: Vec<Arc<VerificationKey>>,
+    refresh_hint: Option<Duration>,
+}
 
 impl JwkSet {
     /// The keys of a JWK Set that an operator wrote: a key that cannot be used is an
     /// error, except keys for encryption, which identity providers publish beside
     /// those for signatures.
     pub fn parse(text: &str) -> Result<Self, JwkSetError> {
-        Self::read(keys_of(text)?, OnProblem::Refuse)
+        Self::read(written_set(text)?, OnProblem::Refuse)
     }
 
     /// The same, of a document that was parsed already.
     pub fn from_json(document: Value) -> Result<Self, JwkSetError> {
         let set: WrittenSet = serde_json::from_value(document).map_err(|_| JwkSetError::NotASet)?;
-        Self::read(set.keys, OnProblem::Refuse)
+        Self::read(set, OnProblem::Refuse)
     }
 
     /// The keys of a JWK Set that an issuer publishes: keys that cannot be used are
     /// skipped (RFC 7517 section 5).
     pub(super) fn published(text: &str) -> Result<Self, JwkSetError> {
-        Self::read(keys_of(text)?, OnProblem::Skip)
+        Self::read(written_set(text)?, OnProblem::Skip)
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.keys.len()
     }
 
     /// Whether there is none, which cannot be.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
+    }
+
+    /// How soon a SPIFFE bundle asks to be fetched again (the SPIFFE Trust Domain and
+    /// Bundle standard, section 4.1.1).
+    pub(super) const fn refresh_hint(&self) -> Option<Duration> {
+        self.refresh_hint
     }
 
     /// The keys that are called `kid`; all of them when a token does not say which.
     pub(super) fn named(&self, kid: Option<&str>) -> Vec<Arc<VerificationKey>> {
         let called = |key: &&Arc<VerificationKey>| kid.is_none() || key.kid.as_deref() == kid;
-        self.0.iter().filter(called).cloned().collect()
+        self.keys.iter().filter(called).cloned().collect()
     }
 
-    fn read(written: Vec<Value>, on_problem: OnProblem) -> Result<Self, JwkSetError> {
-        let mut keys = Vec::with_capacity(written.len());
-        for (index, key) in written.into_iter().enumerate() {
+    fn read(written: WrittenSet, on_problem: OnProblem) -> Result<Self, JwkSetError> {
+        let mut keys = Vec::with_capacity(written.keys.len());
+        for (index, key) in written.keys.into_iter().enumerate() {
             match (VerificationKey::read(key), on_problem) {
                 (Ok(key), _) => keys.push(Arc::new(key)),
                 (Err(KeyProblem::NotForSignatures), _) | (Err(_), OnProblem::Skip) => {}
@@ -63,7 +73,9 @@ impl JwkSet {
                 }
             }
         }
-        if keys.is_empty() { Err(JwkSetError::Empty) } else { Ok(Self(keys)) }
+        let refresh_hint =
+            written.spiffe_refresh_hint.and_then(|hint| hint.as_u64()).map(Duration::from_secs);
+        if keys.is_empty() { Err(JwkSetError::Empty) } else { Ok(Self { keys, refresh_hint }) }
     }
 }
 
@@ -73,14 +85,14 @@ enum OnProblem {
     Skip,
 }
 
-fn keys_of(text: &str) -> Result<Vec<Value>, JwkSetError> {
-    let set: WrittenSet = serde_json::from_str(text).map_err(|_| JwkSetError::NotASet)?;
-    Ok(set.keys)
+fn written_set(text: &str) -> Result<WrittenSet, JwkSetError> {
+    serde_json::from_str(text).map_err(|_| JwkSetError::NotASet)
 }
 
 #[derive(Deserialize)]
 struct WrittenSet {
     keys: Vec<Value>,
+    spiffe_refresh_hint: Option<Value>,
 }
 
 /// A document is not a usable JWK Set.
@@ -169,7 +181,10 @@ impl VerificationKey {
         if written.kty == "oct" || written.k.is_some() {
             return Err(KeyProblem::Symmetric);
         }
-        let for_signatures = written.usage.as_deref().is_none_or(|usage| usage == "sig")
+        // `jwt-svid` is what keys for JWTs are marked with in a SPIFFE bundle (the
+        // JWT-SVID standard, section 6), beside certificates that are none.
+        let usage = written.usage.as_deref();
+        let for_signatures = usage.is_none_or(|usage| matches!(usage, "sig" | "jwt-svid"))
             && written.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !for_signatures {
             return Err(KeyProblem::NotForSignatures);
@@ -333,6 +348,23 @@ mod tests {
         for text in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
             assert_eq!(JwkSet::published(text).unwrap_err(), JwkSetError::NotASet, "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_spiffe_bundle_the_keys_of_jwts_are_used() {
+        let key = TestKey::new("e", Algorithm::Es256);
+        let certificate = with(&key, "use", json!("x509-svid"));
+        let mut bundle = json!({
+            "keys": [certificate, with(&key, "use", json!("jwt-svid"))],
+            "spiffe_sequence": 7, "spiffe_refresh_hint": 60,
+        });
+        let set = JwkSet::published(&bundle.to_string()).unwrap();
+        assert_eq!((set.len(), set.refresh_hint()), (1, Some(Duration::from_mins(1))));
+        bundle["spiffe_refresh_hint"] = json!("soon");
+        let set = JwkSet::from_json(bundle).unwrap();
+        assert_eq!((set.len(), set.refresh_hint()), (1, None));
+        let certificates = json!({ "keys": [certificate] });
+        assert_eq!(JwkSet::published(&certificates.to_string()).unwrap_err(), JwkSetError::Empty);
     }
 
     #[test]

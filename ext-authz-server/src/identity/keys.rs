@@ -13,6 +13,7 @@ use super::chain::IssuerAlias;
 use super::error::IdentityError;
 use super::fetch::{FETCH_TIMEOUT, FetchError, KeyFetcher, Location};
 use super::jwks::{JwkSet, VerificationKey};
+use super::token_review::TokenReview;
 
 /// How soon after a fetch a token can cause another one.
 const REFETCH_EVERY: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ pub(super) enum Keys {
     Published(Arc<PublishedKeys>),
     /// There are none.
     Unsigned,
+    /// Nobody needs them: the API server is asked.
+    Reviewed(Arc<TokenReview>),
 }
 
 impl Keys {
@@ -43,7 +46,7 @@ impl Keys {
         let found = match self {
             Self::Written(set) => set.named(kid),
             Self::Published(published) => published.named(kid).await?,
-            Self::Unsigned => return Err(IdentityError::KeyUnknown),
+            Self::Reviewed(_) | Self::Unsigned => Vec::new(),
         };
         if found.is_empty() {
             return Err(IdentityError::KeyUnknown);
@@ -60,6 +63,11 @@ impl Keys {
             }
             Self::Published(published) => published.state(at),
             Self::Unsigned => KeysState { usable: true, count: 0, age: None, last_error: None },
+            // It is asked again for the next token, so it is never given up.
+            Self::Reviewed(review) => {
+                let last_error = review.last_error();
+                KeysState { usable: true, count: 0, age: None, last_error }
+            }
         }
     }
 }
@@ -137,7 +145,7 @@ impl PublishedKeys {
         loop {
             let pause = if self.fetch(&fetcher).await {
                 retry = first_retry;
-                self.refresh
+                self.next_refresh()
             } else {
                 let pause = retry.min(self.refresh);
                 retry = retry.saturating_mul(2).min(longest_retry);
@@ -145,6 +153,12 @@ impl PublishedKeys {
             };
             self.pause(pause).await;
         }
+    }
+
+    /// When to fetch them next: as configured, or sooner where they ask for that.
+    fn next_refresh(&self) -> Duration {
+        let hint = self.held.load().as_ref().and_then(|held| held.set.refresh_hint());
+        hint.map_or(self.refresh, |hint| self.refresh.min(hint.max(self.refetch_every)))
     }
 
     /// Waits until the first fetch has ended, well or not.

@@ -3,7 +3,7 @@
 //! [`Authenticator::authenticate`] is the way of a request's credentials (`presented`):
 //! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
 //! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
-//! into a chain (`actors`, `groups`); its sender proves to have its key
+//! into a chain (`actors`, `groups`, `attributes`); its sender proves to have its key
 //! (`confirmation`: by a proof, `dpop`, or by the certificate of the connection, `peer`),
 //! and acts on behalf of a second credential's chain (`acting`). A workload's certificate
 //! is a credential of its own (`authenticator/certified`).
@@ -11,11 +11,13 @@
 mod acting;
 mod actors;
 mod algorithm;
+mod attributes;
 mod authenticator;
 mod authority;
 mod binding;
 mod certificate;
 mod chain;
+mod claim_path;
 mod claims;
 mod confirmation;
 mod dpop;
@@ -29,6 +31,8 @@ mod keys;
 mod nonce;
 mod peer;
 mod presented;
+mod presets;
+mod profile;
 mod replay;
 mod spiffe;
 mod target;
@@ -38,10 +42,12 @@ pub(crate) mod test_certificate;
 pub(crate) mod test_issuer;
 mod thumbprint;
 mod token;
+mod token_review;
 mod verified;
 mod xfcc;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use attributes::{AttributeClaim, AttributeClaimError, AttributeForm};
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
 };
@@ -63,8 +69,11 @@ pub use jwks::{JwkSet, JwkSetError, KeyProblem};
 pub use nonce::NonceKey;
 pub use peer::{PeerAttributes, PeerSource};
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
+pub use presets::{InCluster, Preset, PresetError, PresetIssuer, PresetSpec};
+pub use profile::TokenProfile;
 pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
 pub use target::{ExternalUrl, ExternalUrlError};
 pub use thumbprint::{Thumbprint, ThumbprintError};
 pub use token::{MAX_TOKEN_BYTES, Scheme, Token};
+pub use token_review::TokenReviewSettings;
 pub use verified::TokenFacts;

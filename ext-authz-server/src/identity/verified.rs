@@ -64,17 +64,17 @@ pub struct TokenFacts {
 }
 
 impl TokenFacts {
-    /// What `claims` of a token that `issuer` signed with `key` say.
+    /// What `claims` of a token of `issuer` say, which `key` signed if one is known.
     pub(super) fn read(
         issuer: &IssuerAlias,
-        key: &VerificationKey,
+        key: Option<&VerificationKey>,
         claims: &Claims,
         lifetime: Lifetime,
     ) -> Result<Self, IdentityError> {
         let object = claims.object();
         Ok(Self {
             issuer: issuer.clone(),
-            key: key.kid().map(str::to_owned),
+            key: key.and_then(VerificationKey::kid).map(str::to_owned),
             id: text(object, "jti", "`jti` is not a name")?,
             expires_at: lifetime.expires_at(),
             authority: Authority::read(object)?,
@@ -117,7 +117,12 @@ impl Lifetime {
         Self { expires, not_before: Some(not_before), issued: None }
     }
 
-    /// The `exp`.
+    /// The same, ending no later than at `seconds`.
+    pub(super) fn ending(self, seconds: i64) -> Self {
+        Self { expires: self.expires.min(seconds), ..self }
+    }
+
+    /// The `exp`, or what ends it earlier.
     pub(super) const fn expires_at(self) -> UnixMillis {
         moment(self.expires)
     }

@@ -147,3 +147,13 @@ async fn a_key_of_another_type_is_not_tried() {
     let other = keys.candidates(Some("x"), Algorithm::Rs256).await;
     assert_eq!(other.map_err(code).unwrap_err(), "key_unknown");
 }
+
+#[tokio::test]
+async fn a_bundle_is_fetched_again_as_soon_as_it_asks_for_that() {
+    let key = TestKey::new("k", Algorithm::Es256);
+    let bundle = serde_json::json!({ "keys": [key.jwk()], "spiffe_refresh_hint": 0 });
+    let publisher = Publisher::start(Answer::Text(bundle.to_string())).await;
+    let every = Duration::from_millis(20);
+    let _fresh = fresh(&publisher, |keys| keys.refetch_every = every).await;
+    eventually("it was fetched a third time", async || publisher.hits() >= 3).await;
+}
