@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, unknown};
 use super::file;
 use crate::identity::{
-    Algorithm, GroupClaim, IssuerAlias, IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource,
-    PrincipalKind,
+    Algorithm, FetchSettings, GroupClaim, IssuerAlias, IssuerSettings, IssuerUrl, JwkSet, JwksUrl,
+    KeySource, PrincipalKind, PrivateAddresses,
 };
+
+/// A fetch that may take longer would keep keys from being refreshed.
+const MAX_FETCH_TIMEOUT: Duration = Duration::from_mins(1);
+/// A document is held in memory, and read by a thread that has other work.
+const MAX_FETCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// Resolves every issuer.
 pub(super) fn resolve(
@@ -82,6 +88,7 @@ impl Resolver<'_> {
             max_lifetime: written.max_lifetime.0,
             refresh: written.refresh.0,
             max_stale: written.max_stale.0,
+            fetch: self.fetch(written.fetch),
             issuer: issuer?,
             keys: keys?,
         };
@@ -97,6 +104,30 @@ impl Resolver<'_> {
             }
         }
         algorithms
+    }
+
+    fn fetch(&mut self, written: file::Fetch) -> FetchSettings {
+        let file::Fetch { timeout, max_bytes, max_keys, private_addresses, .. } = written;
+        if timeout.0.is_zero() || timeout.0 > MAX_FETCH_TIMEOUT {
+            self.error("fetch.timeout is not from 1ms to 1m");
+        }
+        if !(1..=MAX_FETCH_BYTES).contains(&max_bytes) {
+            self.error(&format!("fetch.max_bytes is not from 1 to {MAX_FETCH_BYTES}"));
+        }
+        if max_keys == 0 {
+            self.error("fetch.max_keys is 0; no key would be fetched");
+        }
+        FetchSettings {
+            timeout: timeout.0,
+            max_bytes,
+            max_keys,
+            private_addresses: match private_addresses {
+                file::PrivateAddresses::Deny => PrivateAddresses::Deny,
+                file::PrivateAddresses::Allow => PrivateAddresses::Allow,
+            },
+            ca_file: written.ca_file.map(|file| self.folder.join(file)),
+            token_file: written.token_file.map(|file| self.folder.join(file)),
+        }
     }
 
     fn group_claims(&mut self, written: &[file::GroupClaim]) -> Vec<GroupClaim> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
 use super::chain::IssuerAlias;
-use super::fetch::{JwksUrl, JwksUrlError, Location};
+use super::fetch::{FetchSettings, JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
 use super::jwks::JwkSet;
 
@@ -40,6 +40,8 @@ pub struct IssuerSettings {
     /// How long fetched keys are used when they can no longer be fetched; at least
     /// `refresh`.
     pub max_stale: Duration,
+    /// How its keys are fetched, if they are.
+    pub fetch: FetchSettings,
 }
 
 impl IssuerSettings {
@@ -59,6 +61,7 @@ impl IssuerSettings {
             max_lifetime: Duration::from_hours(1),
             refresh: Duration::from_mins(5),
             max_stale: Duration::from_hours(24),
+            fetch: FetchSettings::default(),
         }
     }
 }

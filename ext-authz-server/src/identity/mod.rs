@@ -2,7 +2,8 @@
 //!
 //! [`Authenticator::authenticate`] is the way of a request's credentials (`presented`):
 //! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
-//! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
+//! keys (`keys`, `jwks`, `fetch`; from where, says `reach`) unless it was before
+//! (`cache`), only then believed (`claims`, `verified`), and made
 //! into a chain (`actors`, `groups`); its sender proves to have its key
 //! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
 
@@ -10,6 +11,7 @@ mod acting;
 mod actors;
 mod algorithm;
 mod authenticator;
+mod cache;
 mod chain;
 mod claims;
 mod confirmation;
@@ -19,8 +21,12 @@ mod groups;
 mod issuer;
 mod jwks;
 mod jwt;
+mod key_events;
 mod keys;
+mod material;
 mod presented;
+mod reach;
+mod sought;
 #[cfg(test)]
 pub(crate) mod test_issuer;
 mod token;
@@ -34,7 +40,7 @@ pub use chain::{
     Assurance, Chain, CredentialKind, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal,
 };
 pub use error::{Fault, IdentityError};
-pub use fetch::{JwksUrl, JwksUrlError};
+pub use fetch::{FetchSettings, JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
 };
@@ -42,6 +48,8 @@ pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use key_events::KeysEvent;
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
+pub use reach::PrivateAddresses;
 pub use token::{MAX_TOKEN_BYTES, Token};
 pub use verified::TokenFacts;

@@ -1,0 +1,3 @@
+//! Verification of tokens.
+
+fn main() {}
