@@ -11,6 +11,7 @@ mod cast;
 mod chains;
 mod facts;
 mod failing;
+mod issuers;
 mod masking;
 mod readme;
 mod tokens;

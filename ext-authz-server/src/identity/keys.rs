@@ -197,7 +197,12 @@ impl PublishedKeys {
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Vec<Arc<VerificationKey>>, IdentityError> {
-        let held = self.usable(Instant::now()).ok_or(IdentityError::KeysUnavailable)?;
+        let Some(held) = self.usable(Instant::now()) else {
+            // Once the outage is over, whoever asks again should not wait for the next
+            // retry.
+            self.wanted.notify_one();
+            return Err(IdentityError::KeysUnavailable);
+        };
         held.set.candidates(kid, algorithm)
     }
 
@@ -269,7 +274,8 @@ impl PublishedKeys {
                 () = self.wanted.notified() => {
                     let attempts = *self.attempts.borrow();
                     // A wish that the last fetch has fulfilled already is let go.
-                    if self.sought.is_open(attempts.good) {
+                    let unusable = self.usable(Instant::now()).is_none();
+                    if unusable || self.sought.is_open(attempts.good) {
                         let soonest = attempts.next(self.refetch_every).unwrap_or(next);
                         sleep_until(soonest.min(next)).await;
                         return;
