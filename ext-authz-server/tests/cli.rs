@@ -223,7 +223,7 @@ fn how_keys_are_fetched_is_bounded_and_checked() {
         ("{ max_keys: 0 }", "issuers.github.fetch.max_keys"),
         ("{ ca_file: nowhere.pem }", "nowhere.pem: No such file"),
         ("{ ca_file: chaperone.yaml }", "no certificate is in it"),
-        ("{ private_addresses: some }", "private_addresses"),
+        ("{ private_addresses: some }", "expected one of: deny, allow"),
         ("{ redirects: yes }", "unknown key `redirects`"),
     ] {
         let ran = fetched(fetch);
