@@ -250,6 +250,37 @@ fn proofs_and_certificates_are_configured_by_a_line_each() {
 }
 
 #[test]
+fn how_keys_are_fetched_is_bounded_and_checked() {
+    let folder = Folder::new("config-fetch");
+    let keys = CONFIG.find("keys: { jwks: ").expect("it is there");
+    let keys = CONFIG[keys..].lines().next().expect("a line");
+    let fetched = |fetch: &str| {
+        let url = "keys: { jwks_url: \"https://127.0.0.1:9/jwks\" }";
+        folder
+            .write("chaperone.yaml", &CONFIG.replace(keys, &format!("{url}\n    fetch: {fetch}")));
+        chaperone(&["config", "check", "--config", &folder.config()], "")
+    };
+    let good = "{ timeout: 2s, max_bytes: 1048576, max_keys: 100, private_addresses: allow, token_file: t }";
+    let ran = fetched(good);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for (fetch, problem) in [
+        ("{ timeout: 0s }", "issuers.github.fetch.timeout"),
+        ("{ timeout: 2m }", "issuers.github.fetch.timeout"),
+        ("{ max_bytes: 0 }", "issuers.github.fetch.max_bytes"),
+        ("{ max_bytes: 99999999 }", "issuers.github.fetch.max_bytes"),
+        ("{ max_keys: 0 }", "issuers.github.fetch.max_keys"),
+        ("{ ca_file: nowhere.pem }", "nowhere.pem: No such file"),
+        ("{ ca_file: chaperone.yaml }", "no certificate is in it"),
+        ("{ private_addresses: some }", "expected one of: deny, allow"),
+        ("{ redirects: yes }", "unknown key `redirects`"),
+    ] {
+        let ran = fetched(fetch);
+        assert_eq!(ran.code, Some(2), "{fetch}: {}", ran.stderr);
+        assert!(ran.stderr.contains(problem), "{fetch}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn the_configuration_schema_knows_every_section() {
     let ran = chaperone(&["config", "schema"], "");
     assert_eq!(ran.code, Some(0));

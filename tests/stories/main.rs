@@ -12,6 +12,7 @@ mod chains;
 mod facts;
 mod failing;
 mod identity_provider;
+mod issuers;
 mod masking;
 mod presets;
 mod proofs;

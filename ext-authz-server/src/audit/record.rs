@@ -350,6 +350,9 @@ pub struct SystemRecord {
     pub version: Option<String>,
     /// The digest of the policy set in force since.
     pub policy_set: Option<Digest>,
+    /// The alias of the issuer that it is about.
+    #[serde(default)]
+    pub issuer: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
 }
@@ -366,6 +369,10 @@ pub enum SystemEvent {
     PoliciesLoaded,
     /// A policy set was refused; the one before stays in force.
     PoliciesRefused,
+    /// An issuer's keys cannot be had or are too old: its tokens cannot be verified.
+    KeysUnusable,
+    /// They can be used again.
+    KeysUsable,
 }
 
 /// The canonical JSON of a record (RFC 8785).

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::value::Time;
-use crate::identity::Preset;
+use crate::identity::{FetchSettings, Preset};
 
 /// `chaperone.yaml`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -185,6 +185,55 @@ pub(super) struct Issuer {
     /// How long fetched keys are used when they can no longer be fetched.
     #[serde(default = "defaults::key_max_stale")]
     pub(super) max_stale: Time,
+    /// How keys are fetched, where they are.
+    #[serde(default)]
+    pub(super) fetch: Fetch,
+}
+
+/// How the keys of an issuer are fetched. Redirects are never followed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Fetch {
+    /// The longest that one document may take.
+    pub(super) timeout: Time,
+    /// The biggest document that is read, in bytes.
+    pub(super) max_bytes: usize,
+    /// The most keys in a document.
+    pub(super) max_keys: usize,
+    /// Whether keys may be fetched from private addresses; by default not, unless they
+    /// are those of the cluster that the server runs in. A host that is written as an
+    /// address or as `localhost` is allowed in any case.
+    pub(super) private_addresses: Option<PrivateAddresses>,
+    /// The certificate authorities of its hosts, PEM, in place of the system's. Read
+    /// at each fetch. Relative to the configuration file.
+    pub(super) ca_file: Option<PathBuf>,
+    /// A bearer token that its hosts want to see, such as a Kubernetes API server.
+    /// Read at each fetch. Relative to the configuration file.
+    pub(super) token_file: Option<PathBuf>,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        let default = FetchSettings::default();
+        Self {
+            timeout: Time(default.timeout),
+            max_bytes: default.max_bytes,
+            max_keys: default.max_keys,
+            private_addresses: None,
+            ca_file: None,
+            token_file: None,
+        }
+    }
+}
+
+/// Whether keys may be fetched from private addresses.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PrivateAddresses {
+    /// From public addresses only, whatever names resolve to.
+    Deny,
+    /// From this machine and private networks as well, never from link-local addresses.
+    Allow,
 }
 
 /// Where an issuer's keys are: one of these.

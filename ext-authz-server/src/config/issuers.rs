@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -13,13 +13,18 @@ use super::file;
 use super::token_review;
 use super::value::Time;
 use crate::identity::{
-    Algorithm, AttributeClaim, AttributeForm, GroupClaim, IssuerAlias, IssuerSettings, IssuerUrl,
-    JwkSet, JwksUrl, KeySource, Preset, PresetIssuer, PrincipalKind, TokenProfile, TrustDomain,
+    Algorithm, AttributeClaim, AttributeForm, FetchSettings, GroupClaim, InCluster, IssuerAlias,
+    IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource, Preset, PresetIssuer, PrincipalKind,
+    PrivateAddresses, TokenProfile, TrustDomain,
 };
 
 /// What an issuer signs with and how long its tokens live when nothing says otherwise.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa];
 const MAX_LIFETIME: Duration = Duration::from_hours(1);
+/// A fetch that may take longer would keep keys from being refreshed.
+const MAX_FETCH_TIMEOUT: Duration = Duration::from_mins(1);
+/// A document is held in memory, and read by a thread that has other work.
+const MAX_FETCH_BYTES: usize = 16 * 1024 * 1024;
 
 /// Resolves every issuer.
 pub(super) fn resolve(
@@ -89,6 +94,15 @@ impl Resolver<'_> {
             };
             keys.map_err(|message| self.error(&format!("keys: {message}"))).ok()
         });
+        // Of the cluster that we run in, our pod has what it takes to ask.
+        let discovered = matches!(
+            &written.keys,
+            file::IssuerKeys { jwks_url: None, jwks_file: None, jwks: None, .. }
+        );
+        let cluster = issuer
+            .as_ref()
+            .filter(|_| discovered)
+            .and_then(|issuer| preset?.in_cluster(issuer.as_str()));
         let leeway = written.leeway.0;
         let settings = IssuerSettings {
             alias,
@@ -119,6 +133,7 @@ impl Resolver<'_> {
             profile,
             refresh: written.refresh.0,
             max_stale: written.max_stale.0,
+            fetch: self.fetch(written.fetch, cluster),
             issuer: issuer?,
             keys: keys?,
         };
@@ -220,6 +235,38 @@ impl Resolver<'_> {
         parsed.ok()
     }
 
+    fn fetch(&mut self, written: file::Fetch, cluster: Option<InCluster>) -> FetchSettings {
+        let file::Fetch { timeout, max_bytes, max_keys, private_addresses, .. } = written;
+        if timeout.0.is_zero() || timeout.0 > MAX_FETCH_TIMEOUT {
+            self.error("fetch.timeout is not from 1ms to 1m");
+        }
+        if !(1..=MAX_FETCH_BYTES).contains(&max_bytes) {
+            self.error(&format!("fetch.max_bytes is not from 1 to {MAX_FETCH_BYTES}"));
+        }
+        if max_keys == 0 {
+            self.error("fetch.max_keys is 0; no key would be fetched");
+        }
+        FetchSettings {
+            timeout: timeout.0,
+            max_bytes,
+            max_keys,
+            private_addresses: match (private_addresses, cluster) {
+                (Some(file::PrivateAddresses::Allow), _) | (None, Some(_)) => {
+                    PrivateAddresses::Allow
+                }
+                (Some(file::PrivateAddresses::Deny) | None, _) => PrivateAddresses::Deny,
+            },
+            ca_file: written
+                .ca_file
+                .map(|file| self.folder.join(file))
+                .or_else(|| pod_file(cluster?.ca_file)),
+            token_file: written
+                .token_file
+                .map(|file| self.folder.join(file))
+                .or_else(|| pod_file(cluster?.token_file)),
+        }
+    }
+
     fn group_claims(&mut self, written: &[file::GroupClaim]) -> Vec<GroupClaim> {
         let parse = |group: &file::GroupClaim| {
             GroupClaim::parse(&group.claim, group.prefix.as_deref())
@@ -247,6 +294,12 @@ fn max_lifetime(
         (None, TokenProfile::ServiceAccount) => known.saturating_add(leeway),
         (None, _) => known,
     }
+}
+
+/// A file that every pod has. A configuration is also checked where there is no pod;
+/// what needs the file there would fail, and say so.
+fn pod_file(path: &str) -> Option<PathBuf> {
+    Some(PathBuf::from(path)).filter(|path| path.exists())
 }
 
 fn key_source(

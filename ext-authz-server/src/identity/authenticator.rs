@@ -8,27 +8,30 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::possession::{KeyShown, Sent};
 use super::acting::Shown;
 use super::actors::Signed;
+use super::cache::{Remembered, VerifiedTokens, weight_of};
 use super::chain::{Chain, CredentialKind, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
 use super::dpop::{ProofSettings, Proofs};
 use super::error::IdentityError;
-use super::fetch::KeyFetcher;
+use super::fetch::{Clients, FetcherError, KeyFetcher};
 use super::groups::GroupPatterns;
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
 use super::jwt::{Claimed, Unverified};
+use super::key_events::{KeysEvent, Teller};
 use super::keys::{Keys, PublishedKeys};
 use super::peer::PeerSource;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::spiffe::{SpiffeId, TrustDomain};
-use super::token::{Scheme, Token};
+use super::token::{Scheme, Token, TokenDigest};
 use super::token_review::TokenReview;
 use super::verified::{TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
@@ -134,6 +137,14 @@ pub enum SettingsError {
     /// Keys cannot be fetched by https.
     #[error("keys cannot be fetched by https: no usable certificates on this system")]
     HttpClient(#[source] reqwest::Error),
+    /// An issuer's CA file cannot be used.
+    #[error("issuer `{issuer}` has a `fetch.ca_file` that cannot be used: {problem}")]
+    CaFile {
+        /// The issuer.
+        issuer: IssuerAlias,
+        /// Which file, and why not.
+        problem: String,
+    },
 }
 
 /// What an authenticator is made of.
@@ -177,7 +188,7 @@ pub struct Authenticator {
     trust_domains: BTreeMap<TrustDomain, IssuerAlias>,
     peer: PeerSource,
     proofs: Proofs,
-    fetcher: KeyFetcher,
+    verified: VerifiedTokens,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
 }
@@ -210,13 +221,11 @@ impl Authenticator {
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
+        let mut clients = Clients::default();
         let issuers: BTreeMap<_, _> = issuers
             .into_iter()
-            .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings)?)))
-            .collect::<Result<_, _>>()
-            .map_err(SettingsError::HttpClient)?;
-        let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
-        let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
+            .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings, &mut clients)?)))
+            .collect::<Result<_, SettingsError>>()?;
         Ok(Self {
             issuers,
             aliases,
@@ -226,7 +235,7 @@ impl Authenticator {
             trust_domains,
             peer,
             proofs: Proofs::new(proofs),
-            fetcher,
+            verified: VerifiedTokens::default(),
             tasks: OnceLock::new(),
         })
     }
@@ -235,17 +244,47 @@ impl Authenticator {
     /// be, and keeps them fresh until the authenticator is dropped. Needs a Tokio
     /// runtime; a second call only waits.
     pub async fn start(&self) {
-        let published: Vec<_> = self.issuers.values().filter_map(Issuer::published).collect();
+        self.begin(None).await;
+    }
+
+    /// The same, and tells `events` from then on when an issuer's keys become unusable
+    /// and usable again. Events that nobody takes are lost, so there should be room for
+    /// one an issuer.
+    pub async fn start_telling(&self, events: mpsc::Sender<KeysEvent>) {
+        self.begin(Some(events)).await;
+    }
+
+    async fn begin(&self, events: Option<mpsc::Sender<KeysEvent>>) {
         self.tasks.get_or_init(|| {
             let mut tasks = JoinSet::new();
-            for keys in &published {
-                tasks.spawn(Arc::clone(keys).keep_fresh(self.fetcher.clone()));
+            for (alias, issuer) in &self.issuers {
+                if let Some(keys) = issuer.published() {
+                    let teller = Teller::new(alias.clone(), events.clone());
+                    tasks.spawn(Arc::clone(keys).keep_fresh(teller));
+                }
             }
             tasks
         });
-        for keys in published {
+        for keys in self.issuers.values().filter_map(Issuer::published) {
             keys.first_fetch().await;
         }
+    }
+
+    /// Forgets the verified tokens of which `which` is true: each is verified again
+    /// when it is next seen, also one that is being verified meanwhile. To forget is
+    /// not to refuse: whoever revokes a token refuses it besides.
+    pub fn forget(&self, which: impl Fn(&Chain, &TokenFacts) -> bool) {
+        self.verified.forget(which);
+    }
+
+    /// Forgets every verified token.
+    pub fn clear(&self) {
+        self.verified.clear();
+    }
+
+    /// How many verified tokens are remembered.
+    pub fn remembered(&self) -> usize {
+        self.verified.len()
     }
 
     /// The header that a second credential is read from, if any is.
@@ -344,6 +383,12 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
+        let digest = token.digest();
+        if let Some((token, settings)) = self.remembered_as(&digest, now) {
+            acceptance.accepts(&settings.alias)?;
+            return Ok((token, settings));
+        }
+        let began = self.verified.begin();
         let unverified = Unverified::read(token)?;
         let Issuer { settings, keys } = self.issuer_of(&unverified.claimed()?)?;
         acceptance.accepts(&settings.alias)?;
@@ -356,7 +401,29 @@ impl Authenticator {
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
         let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
-        Ok((Arc::new(self.read(settings, &claims, Some(&key))?), settings))
+        let token = Arc::new(self.read(settings, &claims, Some(&key))?);
+        let until = token.facts.expires_at.after(settings.leeway);
+        if now < until {
+            let remembered = Remembered { token: Arc::clone(&token), key, until };
+            self.verified.insert(digest, remembered, began);
+        }
+        Ok((token, settings))
+    }
+
+    /// The token with that digest, if it was verified before with a key that its
+    /// issuer still has.
+    fn remembered_as(
+        &self,
+        digest: &TokenDigest,
+        now: UnixMillis,
+    ) -> Option<(Arc<VerifiedToken>, &IssuerSettings)> {
+        let Remembered { token, key, .. } = self.verified.get(digest, now)?;
+        let Issuer { settings, keys } = self.issuers.get(&token.facts.issuer)?;
+        if keys.vouch_for(&key, Instant::now()) {
+            return Some((token, settings));
+        }
+        self.verified.remove(digest);
+        None
     }
 
     /// The issuer that a token says it has. A JWT-SVID need not say; its subject's
@@ -397,6 +464,7 @@ impl Authenticator {
             return Err(IdentityError::MayActMismatch);
         }
         Ok(VerifiedToken {
+            weight: weight_of(&chain),
             kind: self.kind_of(&chain.current().principal.issuer, signer)?,
             chain: Arc::new(chain),
             audiences: claims.audiences(),
@@ -461,17 +529,24 @@ impl Authenticator {
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings) -> Result<Self, reqwest::Error> {
+    fn new(settings: IssuerSettings, clients: &mut Clients) -> Result<Self, SettingsError> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
             KeySource::Published(PublishedAt(location)) => {
+                let fetcher = KeyFetcher::new(location, settings.fetch.clone(), clients);
+                let fetcher = fetcher.map_err(|error| match error {
+                    FetcherError::Client(error) => SettingsError::HttpClient(error),
+                    FetcherError::CaFile(problem) => {
+                        SettingsError::CaFile { issuer: settings.alias.clone(), problem }
+                    }
+                })?;
                 let (refresh, max_stale) = (settings.refresh, settings.max_stale);
-                let alias = settings.alias.clone();
-                Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
+                Keys::Published(Arc::new(PublishedKeys::new(fetcher, refresh, max_stale)))
             }
             KeySource::Unsigned => Keys::Unsigned,
             KeySource::Review(review) => {
-                Keys::Reviewed(Arc::new(TokenReview::new(settings.alias.clone(), review)?))
+                let review = TokenReview::new(settings.alias.clone(), review);
+                Keys::Reviewed(Arc::new(review.map_err(SettingsError::HttpClient)?))
             }
         };
         Ok(Self { settings, keys })
@@ -519,6 +594,13 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
     match patterns.patterns().filter_map(|pattern| pattern.issuer()).find(|alias| !known(alias)) {
         Some(alias) => Err(SettingsError::PatternIssuerUnknown(alias.clone())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+impl Authenticator {
+    pub(super) const fn verified_tokens(&self) -> &VerifiedTokens {
+        &self.verified
     }
 }
 

@@ -10,7 +10,7 @@ use super::algorithm::Algorithm;
 use super::attributes::AttributeClaim;
 use super::binding::PeerBinding;
 use super::chain::IssuerAlias;
-use super::fetch::{JwksUrl, JwksUrlError, Location};
+use super::fetch::{FetchSettings, JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
 use super::jwks::JwkSet;
 use super::presets::Preset;
@@ -60,6 +60,8 @@ pub struct IssuerSettings {
     /// How long fetched keys are used when they can no longer be fetched; at least
     /// `refresh`.
     pub max_stale: Duration,
+    /// How its keys are fetched, if they are.
+    pub fetch: FetchSettings,
 }
 
 impl IssuerSettings {
@@ -90,6 +92,7 @@ impl IssuerSettings {
             peer_binding: None,
             refresh: Duration::from_mins(5),
             max_stale: Duration::from_hours(24),
+            fetch: FetchSettings::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ use super::token::{Parts, Token};
 /// something else and refused (RFC 8725 section 3.11).
 const ACCEPTED_TYPES: [&str; 4] = ["jwt", "jose", "at+jwt", "txntoken+jwt"];
 /// How many keys are tried when a token does not say which one signed it.
-const MAX_KEYS_TRIED: usize = 8;
+pub(super) const MAX_KEYS_TRIED: usize = 8;
 
 /// A token that was read, not yet believed.
 pub(super) struct Unverified<'a> {

@@ -2,7 +2,8 @@
 //!
 //! [`Authenticator::authenticate`] is the way of a request's credentials (`presented`):
 //! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
-//! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
+//! keys (`keys`, `jwks`, `fetch`; from where, says `reach`) unless it was before
+//! (`cache`), only then believed (`claims`, `verified`), and made
 //! into a chain (`actors`, `groups`, `attributes`); its sender proves to have its key
 //! (`confirmation`: by a proof, `dpop`, or by the certificate of the connection, `peer`),
 //! and acts on behalf of a second credential's chain (`acting`). A workload's certificate
@@ -15,6 +16,7 @@ mod attributes;
 mod authenticator;
 mod authority;
 mod binding;
+mod cache;
 mod certificate;
 mod chain;
 mod claim_path;
@@ -27,13 +29,17 @@ mod groups;
 mod issuer;
 mod jwks;
 mod jwt;
+mod key_events;
 mod keys;
+mod material;
 mod nonce;
 mod peer;
 mod presented;
 mod presets;
 mod profile;
+mod reach;
 mod replay;
+mod sought;
 mod spiffe;
 mod target;
 #[cfg(test)]
@@ -58,7 +64,7 @@ pub use chain::{
 };
 pub use dpop::ProofSettings;
 pub use error::{Complaint, Fault, IdentityError};
-pub use fetch::{JwksUrl, JwksUrlError};
+pub use fetch::{FetchSettings, JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
 };
@@ -66,11 +72,13 @@ pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use key_events::KeysEvent;
 pub use nonce::NonceKey;
 pub use peer::{PeerAttributes, PeerSource};
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use presets::{InCluster, Preset, PresetError, PresetIssuer, PresetSpec};
 pub use profile::TokenProfile;
+pub use reach::PrivateAddresses;
 pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
 pub use target::{ExternalUrl, ExternalUrlError};
 pub use thumbprint::{Thumbprint, ThumbprintError};

@@ -1,5 +1,6 @@
 //! A credential as the caller sent it.
 
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::IdentityError;
@@ -92,6 +93,11 @@ impl Token {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
+    /// What stands for its text where that must not be kept.
+    pub(super) fn digest(&self) -> TokenDigest {
+        TokenDigest(Sha256::digest(self.0.as_bytes()).into())
+    }
+
     /// The three parts, still encoded.
     pub(super) fn parts(&self) -> Parts<'_> {
         // There are exactly two dots.
@@ -118,6 +124,10 @@ pub(super) fn sent(value: &str) -> Result<(Scheme, &str), IdentityError> {
     let token = value.split_once(' ').map_or("", |(_, token)| token);
     Ok((scheme, token.trim_matches(' ')))
 }
+
+/// SHA-256 of a token's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TokenDigest([u8; 32]);
 
 /// The parts of a token, still encoded.
 pub(super) struct Parts<'a> {

@@ -33,6 +33,8 @@ pub(super) struct VerifiedToken {
     pub(super) may_act: Option<Principal>,
     /// What it says besides.
     pub(super) facts: Arc<TokenFacts>,
+    /// How much memory it takes, about, in bytes.
+    pub(super) weight: u64,
 }
 
 impl VerifiedToken {

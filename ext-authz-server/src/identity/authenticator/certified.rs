@@ -65,6 +65,8 @@ impl Authenticator {
             confirmation: Confirmation::default(),
             may_act: None,
             facts: Arc::new(facts),
+            // It is made anew each time.
+            weight: 0,
         };
         Ok(Shown { token: Arc::new(token), sender_constrained: true })
     }

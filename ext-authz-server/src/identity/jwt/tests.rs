@@ -10,7 +10,7 @@ const VECTORS: &str = include_str!("../../../tests/vectors/jws.json");
 fn answer(token: &str, keys: &JwkSet) -> Result<Claims, IdentityError> {
     let token = Token::parse(token)?;
     let unverified = Unverified::read(&token)?;
-    let keys: Vec<_> = keys.named(None);
+    let keys = keys.candidates(None, unverified.algorithm)?;
     unverified.verified_by(&keys, 8).map(|(claims, _)| claims)
 }
 
