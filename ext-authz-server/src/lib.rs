@@ -15,6 +15,7 @@ pub mod envoy;
 pub mod health;
 pub mod http;
 pub mod identity;
+pub mod issuing;
 mod ledger;
 pub mod policy;
 mod redact;

@@ -16,10 +16,11 @@ use super::confirmation::Confirmation;
 use super::error::IdentityError;
 use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
-use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
+use super::issuer::{IssuerSettings, IssuerUrl, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
+use super::own;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::token::Token;
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
@@ -36,9 +37,25 @@ pub struct Acceptance {
     pub issuers: Option<BTreeSet<IssuerAlias>>,
     /// The `aud` values that are for it; `None` for those of the token's issuer.
     pub audiences: Option<BTreeSet<String>>,
+    /// The `aud` values that are for it in tokens that this server signed; `None` for
+    /// the same ones as in others. One server signs for many services, and a token
+    /// for one of them is for no other.
+    pub own: Option<BTreeSet<String>>,
+    /// The `aud` values that are for it besides, in tokens that others signed.
+    pub also: BTreeSet<String>,
 }
 
 impl Acceptance {
+    /// Whether a token of `issuer` with those `audiences` is for the service.
+    fn is_meant(&self, audiences: &BTreeSet<String>, issuer: &IssuerSettings) -> bool {
+        match &self.own {
+            Some(own) if issuer.is_own() => return !audiences.is_disjoint(own),
+            _ => {}
+        }
+        let meant = self.audiences.as_ref().unwrap_or(&issuer.audiences);
+        !audiences.is_disjoint(meant) || !audiences.is_disjoint(&self.also)
+    }
+
     fn accepts(&self, issuer: &IssuerAlias) -> Result<(), IdentityError> {
         match &self.issuers {
             Some(issuers) if !issuers.contains(issuer) => Err(IdentityError::IssuerNotAccepted),
@@ -197,6 +214,16 @@ impl Authenticator {
         }
     }
 
+    /// The `iss` of the issuer of that alias.
+    pub fn issuer_url(&self, alias: &IssuerAlias) -> Option<&IssuerUrl> {
+        self.issuers.get(alias).map(|issuer| &issuer.settings.issuer)
+    }
+
+    /// The most hops in a chain.
+    pub(super) const fn max_depth(&self) -> usize {
+        self.max_depth
+    }
+
     /// The header that a second credential is read from, if any is.
     pub fn second_header(&self) -> Option<&HeaderName> {
         self.second.as_ref().map(|second| &second.header)
@@ -248,7 +275,7 @@ impl Authenticator {
     }
 
     /// The token, if it is good for this request.
-    async fn shown(
+    pub(super) async fn shown(
         &self,
         token: &Token,
         presented: &Presented<'_>,
@@ -257,8 +284,7 @@ impl Authenticator {
     ) -> Result<Shown, IdentityError> {
         let (token, issuer) = self.signed(token, acceptance).await?;
         token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
-        let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
-        if token.audiences.is_disjoint(audiences) {
+        if !acceptance.is_meant(&token.audiences, issuer) {
             return Err(IdentityError::AudienceMismatch);
         }
         acceptance.accepts(&token.chain.current().principal.issuer)?;
@@ -302,6 +328,10 @@ impl Authenticator {
         {
             return Err(IdentityError::MayActMismatch);
         }
+        let mut facts = TokenFacts::read(&signer.alias, key, claims, lifetime)?;
+        if signer.is_own() {
+            facts.lineage = own::lineage(claims.object())?;
+        }
         Ok(VerifiedToken {
             kind: self.kind_of(&chain.current().principal.issuer, signer)?,
             chain: Arc::new(chain),
@@ -309,7 +339,7 @@ impl Authenticator {
             lifetime,
             confirmation: Confirmation::read(claims.object())?,
             may_act,
-            facts: Arc::new(TokenFacts::read(&signer.alias, key, claims, lifetime)?),
+            facts: Arc::new(facts),
         })
     }
 
@@ -336,6 +366,7 @@ impl Authenticator {
     fn signed_by<'a>(&'a self, signer: &'a IssuerSettings) -> Signed<'a> {
         Signed {
             signer: &signer.alias,
+            own: signer.is_own(),
             group_claims: &signer.groups,
             may_attest: &signer.may_attest,
             aliases: &self.aliases,
@@ -364,6 +395,7 @@ impl Issuer {
     fn new(settings: IssuerSettings) -> Self {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
+            KeySource::Own(keys) => Keys::Own(keys),
             KeySource::Published(PublishedAt(location)) => {
                 let (refresh, max_stale) = (settings.refresh, settings.max_stale);
                 let alias = settings.alias.clone();
@@ -375,7 +407,7 @@ impl Issuer {
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) => None,
+            Keys::Written(_) | Keys::Own(_) => None,
             Keys::Published(keys) => Some(keys),
         }
     }

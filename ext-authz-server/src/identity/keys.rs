@@ -12,6 +12,7 @@ use super::algorithm::Algorithm;
 use super::chain::IssuerAlias;
 use super::error::IdentityError;
 use super::fetch::{FETCH_TIMEOUT, FetchError, KeyFetcher, Location};
+use super::issuer::OwnKeys;
 use super::jwks::{JwkSet, VerificationKey};
 
 /// How soon after a fetch a token can cause another one.
@@ -28,6 +29,8 @@ pub(super) enum Keys {
     Written(JwkSet),
     /// The issuer publishes them.
     Published(Arc<PublishedKeys>),
+    /// We sign with them ourselves.
+    Own(OwnKeys),
 }
 
 impl Keys {
@@ -41,6 +44,9 @@ impl Keys {
         let found = match self {
             Self::Written(set) => set.named(kid),
             Self::Published(published) => published.named(kid).await?,
+            Self::Own(OwnKeys(keys)) => {
+                keys.load().as_ref().ok_or(IdentityError::KeysUnavailable)?.named(kid)
+            }
         };
         if found.is_empty() {
             return Err(IdentityError::KeyUnknown);
@@ -56,6 +62,15 @@ impl Keys {
                 KeysState { usable: true, count: set.len(), age: None, last_error: None }
             }
             Self::Published(published) => published.state(at),
+            Self::Own(OwnKeys(keys)) => {
+                let keys = keys.load();
+                KeysState {
+                    usable: keys.is_some(),
+                    count: keys.as_ref().map_or(0, |keys| keys.len()),
+                    age: None,
+                    last_error: None,
+                }
+            }
         }
     }
 }

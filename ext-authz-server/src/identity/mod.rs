@@ -5,6 +5,8 @@
 //! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
 //! into a chain (`actors`, `groups`); its sender proves to have its key
 //! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
+//! [`Authenticator::delegate`] is the way of a token exchange's (`delegation`); what the
+//! tokens that come of it say of a chain is written and read in `own`.
 
 mod acting;
 mod actors;
@@ -13,6 +15,7 @@ mod authenticator;
 mod chain;
 mod claims;
 mod confirmation;
+mod delegation;
 mod error;
 mod fetch;
 mod groups;
@@ -20,6 +23,7 @@ mod issuer;
 mod jwks;
 mod jwt;
 mod keys;
+mod own;
 mod presented;
 #[cfg(test)]
 pub(crate) mod test_issuer;
@@ -33,15 +37,17 @@ pub use authenticator::{
 pub use chain::{
     Assurance, Chain, CredentialKind, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal,
 };
+pub use delegation::{Delegation, DelegationError, ShownToken};
 pub use error::{Fault, IdentityError};
 pub use fetch::{JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
 };
 pub use issuer::{
-    IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
+    IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, OwnKeys, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use own::{ChainClaims, UnnamedIssuer};
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use token::{MAX_TOKEN_BYTES, Token};
-pub use verified::TokenFacts;
+pub use verified::{Ancestor, TokenFacts};
