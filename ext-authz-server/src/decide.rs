@@ -425,7 +425,7 @@ fn approval_failed(error: ApprovalError) -> Refusal {
 }
 
 /// What policies see of a credential besides its chain.
-fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
+pub(crate) fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
     let token = &credential.token;
     TokenContext {
         issuer: token.issuer.to_string(),

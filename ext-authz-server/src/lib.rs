@@ -12,6 +12,7 @@ pub mod cli;
 pub mod config;
 pub mod decide;
 pub mod envoy;
+pub mod exchange;
 pub mod health;
 pub mod http;
 pub mod identity;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, unknown};
-use super::file;
+use super::{exchange, file};
 use crate::identity::{
     Algorithm, GroupClaim, IssuerAlias, IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource,
     PrincipalKind,
@@ -23,6 +23,12 @@ pub(super) fn resolve(
     }
     let aliases: Vec<String> = written.keys().cloned().collect();
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+    if aliases.contains(&exchange::ALIAS) {
+        errors.push(ConfigError::general(format!(
+            "issuers.{}: this is the server's own alias; take another",
+            exchange::ALIAS
+        )));
+    }
     written
         .into_iter()
         .filter_map(|(alias, issuer)| {

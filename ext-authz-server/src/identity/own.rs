@@ -150,3 +150,109 @@ impl WrittenAncestor {
         Some(Ancestor { issuer: issuer.parse().ok()?, key, id: self.jti })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hops() -> impl Strategy<Value = Vec<Hop>> {
+        let kinds = [CredentialKind::Named, CredentialKind::Token, CredentialKind::ApiKey];
+        let known = [Assurance::Asserted, Assurance::Attested, Assurance::Proven];
+        let hop = (
+            proptest::sample::select(vec!["github", "corp", "k8s"]),
+            proptest::sample::select(known.to_vec()),
+            proptest::sample::select(kinds.to_vec()),
+            proptest::collection::btree_set("[a-c]", 0..3),
+            proptest::collection::btree_map("[a-c]", "[a-z/]{0,4}", 0..3),
+        );
+        proptest::collection::vec(hop, 1..6).prop_map(|hops| {
+            let hop = |(nth, (issuer, assurance, credential, groups, attributes))| {
+                let principal: Principal = format!("{issuer}/s{nth}").parse().unwrap();
+                let groups: BTreeSet<String> = groups;
+                let groups = groups.iter().map(|group| group.parse().unwrap()).collect();
+                Hop { attributes, credential, ..Hop::new(principal, assurance, groups) }
+            };
+            hops.into_iter().enumerate().map(hop).collect()
+        })
+    }
+
+    fn url(alias: &IssuerAlias) -> IssuerUrl {
+        IssuerUrl::parse(&format!("https://{alias}.example")).unwrap()
+    }
+
+    proptest! {
+        /// What is written of a hop is read again, and nobody is known better for it.
+        #[test]
+        fn a_hop_is_restored_as_it_was_known(hops in hops()) {
+            let chain = Chain::new(hops).unwrap();
+            let urls: BTreeMap<_, _> = chain
+                .hops()
+                .iter()
+                .map(|hop| (hop.principal.issuer.clone(), url(&hop.principal.issuer)))
+                .collect();
+            let claims = ChainClaims::new(&chain, None, &[], |alias| urls.get(alias)).unwrap();
+            let claims = Value::Object(claims.into_object());
+            let mut described = vec![&claims];
+            let mut actors = Vec::new();
+            let mut next = claims.get("act");
+            while let Some(act) = next {
+                actors.push(act);
+                next = act.get("act");
+            }
+            described.extend(actors.into_iter().rev());
+            prop_assert_eq!(described.len(), chain.depth());
+            for (hop, described) in chain.hops().iter().zip(described) {
+                let read = restored(hop.principal.clone(), described.as_object().unwrap()).unwrap();
+                let assurance = hop.assurance.min(Assurance::Attested);
+                prop_assert_eq!(read, Hop { assurance, ..hop.clone() });
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_known_is_read_whole_or_not_at_all() {
+        let principal: Principal = "github/ci".parse().unwrap();
+        let known = |known: Value| {
+            let claims = json!({ KNOWN: known });
+            restored(principal.clone(), claims.as_object().unwrap()).map_err(|error| error.code())
+        };
+        assert!(known(json!({ "assurance": "attested", "credential": "token" })).is_ok());
+        let better = known(json!({ "assurance": "proven", "credential": "token" })).unwrap();
+        assert_eq!(better.assurance, Assurance::Attested);
+        for odd in [
+            json!(null),
+            json!({}),
+            json!({ "assurance": "attested" }),
+            json!({ "assurance": "sure", "credential": "token" }),
+            json!({ "assurance": "attested", "credential": "token", "more": 1 }),
+            json!({ "assurance": "attested", "credential": "token", "groups": [""] }),
+        ] {
+            assert_eq!(known(odd.clone()), Err("claims_malformed"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_lineage_reads_back_what_it_writes() {
+        let ancestors = [
+            ("github", Some("k/1"), Some("j")),
+            ("corp", None, None),
+            ("chaperone", Some("k"), Some("two")),
+        ]
+        .map(|(issuer, key, id)| Ancestor {
+            issuer: issuer.parse().unwrap(),
+            key: key.map(str::to_owned),
+            id: id.map(str::to_owned),
+        });
+        let written: Vec<_> = ancestors.iter().map(WrittenAncestor::of).collect();
+        let claims = json!({ LINEAGE: written });
+        assert_eq!(lineage(claims.as_object().unwrap()).unwrap(), ancestors);
+        for odd in
+            [json!("x"), json!([{}]), json!([{ "key": "A/b" }]), json!([{ "key": "a", "x": 1 }])]
+        {
+            let claims = json!({ LINEAGE: odd });
+            assert!(lineage(claims.as_object().unwrap()).is_err(), "{claims}");
+        }
+    }
+}
