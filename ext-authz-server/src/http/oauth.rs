@@ -72,8 +72,9 @@ async fn asked(request: Request) -> Result<Asked, FormError> {
 }
 
 fn is_form(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(kind), None) = (kinds.next(), kinds.next()) else { return false };
+    let kind = kind.to_str().ok().and_then(|kind| kind.split(';').next()).unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
 
@@ -170,3 +171,6 @@ fn cached(max_age: Duration, document: Value) -> impl IntoResponse {
     let control = format!("public, max-age={}", max_age.as_secs());
     ([(header::CACHE_CONTROL, control)], Json(document))
 }
+
+#[cfg(test)]
+mod tests;

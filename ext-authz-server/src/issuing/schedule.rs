@@ -33,6 +33,16 @@ pub enum KeyState {
 }
 
 impl KeyState {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Signing => "signing",
+            Self::Retired => "retired",
+            Self::Past => "past",
+        }
+    }
+
     /// Whether the key is published.
     pub const fn is_published(self) -> bool {
         !matches!(self, Self::Past)
