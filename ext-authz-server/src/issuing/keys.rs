@@ -377,7 +377,8 @@ fn make_folder(folder: &Path) -> Result<(), KeysError> {
     made.map_err(|source| KeysError::Unwritable { path: folder.to_owned(), source })
 }
 
-/// Makes a key that appears at `now`, in a file of mode 0600 that is complete as soon
+/// Makes a key that appears at `now`, or a second after the last one where that is not
+/// later: its name must make it the newest. It is in a file of mode 0600 that is complete as soon
 /// as it has its name.
 fn make_key(
     folder: &Path,
@@ -387,7 +388,10 @@ fn make_key(
     let not_made = |error| KeysError::NotAKey { path: folder.to_owned(), error };
     let key = SigningKey::generate(algorithm).map_err(not_made)?;
     let pem = key.to_pem().map_err(not_made)?;
-    let time = Timestamp::from_millisecond(now.millis()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let others = pem_files(folder)?;
+    let last = others.iter().filter_map(|path| named_time(path)).max();
+    let appears = last.map_or(now, |last| now.max(last.after(Duration::from_secs(1))));
+    let time = Timestamp::from_millisecond(appears.millis()).unwrap_or(Timestamp::UNIX_EPOCH);
     let short: String = key.kid().chars().filter(char::is_ascii_alphanumeric).take(8).collect();
     let path = folder.join(format!("{}-{short}.pem", time.strftime(NAME)));
     let draft = folder.join(format!(".{short}.draft"));

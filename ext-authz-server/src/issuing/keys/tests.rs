@@ -85,6 +85,18 @@ fn a_rotated_key_is_published_then_signs_then_the_old_one_goes() {
 }
 
 #[test]
+fn a_rotated_key_is_the_newest_even_in_the_same_second() {
+    let files = Keys::new();
+    let keys = files.open(0).unwrap();
+    let mut last = String::new();
+    for _ in 0..5 {
+        last = SigningKeys::rotate(&files.settings(), at(0)).unwrap().0;
+    }
+    keys.look(at(0));
+    assert_eq!(signer(&keys, 200), last);
+}
+
+#[test]
 fn a_key_whose_file_is_removed_is_trusted_no_more() {
     let files = Keys::new();
     let keys = files.open(0).unwrap();
