@@ -317,10 +317,14 @@ async fn what_may_not_be_exchanged_is_refused_and_recorded() {
     // A token that is for an exchange is not for the service.
     let answer = story.mesh.get("/api/customers").token(&ci).send().await.unwrap();
     assert_eq!((answer.status, answer.code().as_deref()), (401, Some("audience_mismatch")));
-    // A hop that may not call the service ends the chain at Envoy: the Job is in no
-    // group that may delete.
-    let answer = story.mesh.sql("DROP TABLE customers").token(&child).send().await.unwrap();
-    assert_eq!(answer.status, 403);
+    // A token of ours is a chain like any other: the service takes no calls of that
+    // cluster, and policy judges those of the other.
+    let answer = story.mesh.get("/api/customers").token(&child).send().await.unwrap();
+    assert_eq!((answer.status, answer.code().as_deref()), (401, Some("issuer_not_accepted")));
+    let container = story.own_token(Issuer::ClusterB, CONTAINER_ACCOUNT);
+    let last = good(story.exchange(&child, &container, &[]));
+    let answer = story.mesh.sql("DROP TABLE customers").token(&last).send().await.unwrap();
+    assert_eq!((answer.status, answer.code().as_deref()), (403, Some("policy_denied")));
 
     // What is not a token is not sent anywhere.
     let output = story.exchange("hunter2", &script, &for_customers);

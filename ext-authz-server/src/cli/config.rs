@@ -74,7 +74,7 @@ fn resolved(config: &Config, service: &Service) -> Value {
             accepted.is_none_or(|accepted| accepted.contains(&issuer.alias))
         })
         .map(|issuer| {
-            let audiences = service.acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
+            let audiences = service.acceptance.audiences_of(issuer);
             json!({ "issuer": issuer.alias, "audiences": audiences })
         })
         .collect();

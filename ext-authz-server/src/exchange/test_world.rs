@@ -97,7 +97,7 @@ fn terms() -> ExchangeTerms {
         audiences: names.map(|name| (name.to_owned(), name.to_owned())).into(),
         scopes: BTreeSet::new(),
         lifetime: Duration::from_secs(90),
-        max_lifetime: Duration::from_secs(300),
+        max_lifetime: Duration::from_mins(5),
     }
 }
 

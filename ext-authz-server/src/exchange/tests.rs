@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::test_world::{NOW, SERVER, World, claims, iss, request};
 use super::*;
-use crate::identity::{Assurance, CredentialKind, IdentityError};
+use crate::identity::{Assurance, CredentialKind, GroupName, IdentityError};
 
 fn wish(audience: &str) -> Wish {
     Wish { audience: Some(audience.to_owned()), ..Wish::default() }
@@ -32,7 +32,7 @@ async fn each_exchange_adds_its_actor_and_all_that_was_known_of_the_others_stays
     assert_eq!(names, ["github/ci", "corp/script", "cluster-a/job", "cluster-b/container"]);
     assert!(hops.iter().all(|hop| hop.assurance == Assurance::Attested));
     assert!(hops.iter().all(|hop| hop.credential == CredentialKind::Token), "each was proven");
-    let groups: Vec<_> = hops[0].groups.iter().map(|group| group.as_str()).collect();
+    let groups: Vec<_> = hops[0].groups.iter().map(GroupName::as_str).collect();
     assert_eq!(groups, ["automation", "main-branch"], "a claim of GitHub's own token");
     assert_eq!(credential.token.issuer.as_str(), "chaperone");
     let lineage: Vec<_> = credential.token.lineage.iter().map(|one| one.issuer.as_str()).collect();

@@ -48,12 +48,16 @@ pub struct Acceptance {
 impl Acceptance {
     /// Whether a token of `issuer` with those `audiences` is for the service.
     fn is_meant(&self, audiences: &BTreeSet<String>, issuer: &IssuerSettings) -> bool {
+        let also = !issuer.is_own() && !audiences.is_disjoint(&self.also);
+        also || !audiences.is_disjoint(self.audiences_of(issuer))
+    }
+
+    /// The `aud` values that are for it in tokens of `issuer`.
+    pub fn audiences_of<'a>(&'a self, issuer: &'a IssuerSettings) -> &'a BTreeSet<String> {
         match &self.own {
-            Some(own) if issuer.is_own() => return !audiences.is_disjoint(own),
-            _ => {}
+            Some(own) if issuer.is_own() => own,
+            _ => self.audiences.as_ref().unwrap_or(&issuer.audiences),
         }
-        let meant = self.audiences.as_ref().unwrap_or(&issuer.audiences);
-        !audiences.is_disjoint(meant) || !audiences.is_disjoint(&self.also)
     }
 
     fn accepts(&self, issuer: &IssuerAlias) -> Result<(), IdentityError> {

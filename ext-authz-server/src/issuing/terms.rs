@@ -184,7 +184,7 @@ mod tests {
             audiences: [audience("customers"), audience("orders")].into(),
             scopes: set(&["ci"]),
             lifetime: Duration::from_secs(90),
-            max_lifetime: Duration::from_secs(120),
+            max_lifetime: Duration::from_mins(2),
         }
     }
 
@@ -192,7 +192,7 @@ mod tests {
         Parent {
             audiences: set(audiences),
             scopes: scopes.map(set),
-            expires_at: NOW.after(Duration::from_secs(600)),
+            expires_at: NOW.after(Duration::from_mins(10)),
         }
     }
 

@@ -216,9 +216,9 @@ impl Arguments {
         };
         if self.output == Path::new("-") {
             if self.json {
-                output::json(body)?
+                output::json(body)?;
             } else {
-                output::line(token)?
+                output::line(token)?;
             }
             return Ok(Done::Yes);
         }
@@ -377,7 +377,8 @@ mod tests {
         match cli.arguments.endpoint() {
             Ok(url) => Ok(url.to_string()),
             Err(Failure::Usage(told)) => Err(told),
-            Err(_) => panic!("not a usage error"),
+            Err(Failure::Refused(told)) => panic!("not a usage error: {told}"),
+            Err(Failure::ReaderGone) => panic!("nothing is printed"),
         }
     }
 
