@@ -267,6 +267,13 @@ async fn four_programs_of_four_issuers_are_one_chain() {
     assert_eq!(tokens[3]["txn"], tokens[1]["txn"]);
     assert_eq!(record["token"]["transaction"], tokens[1]["txn"]);
 
+    // Whoever has the server's configuration can look a token up.
+    let config = story.mesh.server.config().display().to_string();
+    let verified =
+        good(story.run(&format!("chaperone token verify --config {config} < token"), &[], &[]));
+    let verified: Value = serde_json::from_str(&verified).unwrap();
+    assert_eq!(principals(&verified), four);
+
     let exchanges = entries.iter().filter(|entry| entry["kind"] == "exchange");
     let granted: Vec<_> = exchanges.map(|entry| entry["record"]["chain"].clone()).collect();
     assert_eq!(granted.iter().map(|c| c.as_array().unwrap().len()).collect::<Vec<_>>(), [2, 3, 4]);

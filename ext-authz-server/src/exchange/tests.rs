@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -280,13 +282,29 @@ async fn a_token_is_good_while_its_key_is_published_and_no_longer() {
     let mut forged = claims(&token);
     forged["aud"] = json!("orders");
     let key = crate::identity::test_issuer::TestKey::new("k", crate::identity::Algorithm::Es256);
-    let error = world.verify(&key.mint(&forged), &Acceptance::default()).await.unwrap_err();
+    let header = json!({ "alg": "ES256", "kid": "k", "typ": "at+jwt" });
+    let other = key.mint_with(&header, &forged.to_string());
+    let error = world.verify(&other, &Acceptance::default()).await.unwrap_err();
     assert_eq!(error.code(), "key_unknown");
     let kid = world.keys.health(UnixMillis::new(NOW * 1000))[0].kid.clone();
     let header = json!({ "alg": "ES256", "kid": kid, "typ": "at+jwt" });
     let forged = key.mint_with(&header, &forged.to_string());
     let error = world.verify(&forged, &Acceptance::default()).await.unwrap_err();
     assert_eq!(error.code(), "signature_invalid");
+}
+
+#[tokio::test]
+async fn what_our_keys_sign_for_others_to_read_is_no_credential() {
+    let world = World::new();
+    let said = claims(&four_hops(&world).await).to_string();
+    let key = world.keys.signer(UnixMillis::new(NOW * 1000)).unwrap();
+    for (typ, accepted) in [("at+jwt", true), ("txntoken+jwt", false), ("JWT", false)] {
+        let header = json!({ "alg": "ES256", "kid": key.kid(), "typ": typ });
+        let signed = crate::identity::test_issuer::signing_input(&header, &said);
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()).unwrap());
+        let read = world.verify(&format!("{signed}.{signature}"), &Acceptance::default()).await;
+        assert_eq!(read.is_ok(), accepted, "{typ}");
+    }
 }
 
 #[test]

@@ -307,6 +307,10 @@ impl Authenticator {
         let Issuer { settings, keys } =
             issuer.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)?;
         acceptance.accepts(&settings.alias)?;
+        // What we sign for upstreams to read is no credential to call with.
+        if settings.is_own() && !unverified.is_access_token {
+            return Err(IdentityError::TypeRefused);
+        }
         if !settings.algorithms.contains(&unverified.algorithm) {
             return Err(IdentityError::AlgorithmNotAllowed);
         }

@@ -120,7 +120,7 @@ pub enum KeyChange {
 
 /// A key as operators see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeysHealth {
+pub struct KeyHealth {
     /// Its name.
     pub kid: String,
     /// What it signs with.
@@ -205,9 +205,9 @@ impl SigningKeys {
     }
 
     /// Every key and what it does, the oldest first.
-    pub fn health(&self, now: UnixMillis) -> Vec<KeysHealth> {
+    pub fn health(&self, now: UnixMillis) -> Vec<KeyHealth> {
         let ring = self.ring.load();
-        let health = |(held, state): (&Held, KeyState)| KeysHealth {
+        let health = |(held, state): (&Held, KeyState)| KeyHealth {
             kid: held.key.kid().to_owned(),
             algorithm: held.key.algorithm().name(),
             state,

@@ -12,7 +12,7 @@ mod schedule;
 mod signing;
 mod terms;
 
-pub use keys::{KeyChange, KeySettings, KeyState, KeysError, KeysHealth, KeysIn, SigningKeys};
+pub use keys::{KeyChange, KeyHealth, KeySettings, KeyState, KeysError, KeysIn, SigningKeys};
 pub use mint::{BoundTo, MAX_MINTED_BYTES, MintError, Minted, Wording, mint};
 pub use signing::{SigningAlgorithm, SigningKey, SigningKeyError};
 pub use terms::{ExchangeTerms, Parent, SERVER, TermsError, TokenTerms, Wish, narrow};
