@@ -474,7 +474,7 @@ fn metadata(request: &GuardedRequest, service: &Service) -> Option<Arc<str>> {
 }
 
 /// What policies see of a credential besides its chain.
-fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
+pub(crate) fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
     let token = &credential.token;
     TokenContext {
         issuer: token.issuer.to_string(),

@@ -342,6 +342,78 @@ fn token_verify_answers_in_json_whatever_the_token() {
     assert_eq!(ran.code, Some(2), "neither a configuration nor an issuer");
 }
 
+/// The configuration with tokens of the server's own.
+fn with_exchange(exchange: &str) -> String {
+    format!("{CONFIG}exchange: {exchange}\n")
+}
+
+#[test]
+fn keys_are_made_listed_and_rotated() {
+    let folder = Folder::new("signing-keys");
+    let keys = |command| chaperone(&["keys", command, "--config", &folder.config()], "");
+    assert_eq!(keys("list").code, Some(2), "there is no section for them");
+    folder.write(
+        "chaperone.yaml",
+        &with_exchange("{ keys: { folder: signing }, audiences: [customers] }"),
+    );
+    let ran = keys("list");
+    assert_eq!((ran.code, ran.stderr.contains("signing")), (Some(2), true), "{}", ran.stderr);
+    let first = keys("rotate");
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let second = keys("rotate");
+    assert_ne!(first.json()["kid"], second.json()["kid"]);
+    let listed = keys("list");
+    let lines: Vec<_> = listed.stdout.lines().skip(1).collect();
+    assert_eq!(lines.len(), 2, "{}", listed.stdout);
+    assert!(lines[0].contains(first.json()["kid"].as_str().expect("a kid")));
+    assert!(lines[0].contains("signing") && lines[1].contains("pending"), "{}", listed.stdout);
+}
+
+#[test]
+fn an_exchange_that_contradicts_itself_is_refused() {
+    let folder = Folder::new("config-exchange");
+    for (exchange, told) in [
+        ("{ keys: { folder: k }, audiences: [custmers] }", "did you mean `customers`?"),
+        ("{ keys: { folder: k }, audiences: [] }", "exchange.audiences is empty"),
+        ("{ keys: {}, audiences: [customers] }", "one of folder and file"),
+        ("{ keys: { folder: k, file: k.pem }, audiences: [customers] }", "one of folder and file"),
+        ("{ keys: { folder: k, algorithm: RS256 }, audiences: [customers] }", "ES256 or EdDSA"),
+        (
+            "{ keys: { folder: k }, audiences: [customers], max_lifetime: 10s }",
+            "at most `max_lifetime`",
+        ),
+    ] {
+        folder.write("chaperone.yaml", &with_exchange(exchange));
+        let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+        assert_eq!(ran.code, Some(2), "{exchange}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{exchange}: {}", ran.stderr);
+    }
+    folder.write("chaperone.yaml", &CONFIG.replace("github", "chaperone"));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert!(ran.stderr.contains("the server's own alias"), "{}", ran.stderr);
+    let good = "{ keys: { folder: k }, audiences: [customers] }";
+    folder.write("chaperone.yaml", &with_exchange(good));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("chaperone (for customers)"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_exchange_says_what_it_lacks() {
+    let exchange = |more: &[&str]| {
+        let usual = ["token", "exchange", "--server", "http://127.0.0.1:1", "--timeout", "0"];
+        chaperone(&[&usual, more].concat(), "a.b.c")
+    };
+    let ran = exchange(&[]);
+    assert_eq!((ran.code, ran.stderr.contains("CHAPERONE_TOKEN")), (Some(2), true));
+    let ran = exchange(&["--subject-token-file", "-"]);
+    assert_eq!((ran.code, ran.stderr.contains("CHAPERONE_ACTOR_TOKEN")), (Some(2), true));
+    let both = ["--subject-token-file", "-", "--actor-token-env", "HOME"];
+    let ran = exchange(&both);
+    assert!(ran.code == Some(2) && ran.stderr.contains("what is in HOME is no token"));
+    assert_eq!(ran.stdout, "");
+}
+
 #[test]
 fn token_verify_agrees_with_the_published_examples() {
     let vectors: Value = serde_json::from_str(include_str!("vectors/jws.json")).expect("vectors");
@@ -432,11 +504,14 @@ fn the_plugin_configuration_holds_the_plan_and_keys_only_when_asked() {
 
 #[test]
 fn every_command_teaches_how_it_is_used() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 18] = [
         &["serve"],
         &["config", "check"],
         &["config", "schema"],
         &["token", "verify"],
+        &["token", "exchange"],
+        &["keys", "list"],
+        &["keys", "rotate"],
         &["inspect"],
         &["mask"],
         &["policy", "check"],

@@ -76,6 +76,11 @@ impl Server {
         &self.facts_key
     }
 
+    /// The `chaperone` binary that it runs.
+    pub fn binary(&self) -> &Path {
+        &self.settings.binary
+    }
+
     /// The base of its HTTP port.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.settings.http_port)

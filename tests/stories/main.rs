@@ -17,5 +17,6 @@ mod masking;
 mod presets;
 mod proofs;
 mod readme;
+mod stitching;
 mod tokens;
 mod upstream;

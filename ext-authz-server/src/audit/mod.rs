@@ -12,7 +12,7 @@ mod tests;
 pub use gaps::{Gap, Gaps};
 pub use log::{AuditError, AuditLog, Bad, Problem, Verification};
 pub use record::{
-    ApprovalEvent, ApprovalRecord, ApprovalRef, CommandRecord, DecisionRecord, HopPolicies,
-    HopRecord, OutcomeRecord, ReasonRecord, Record, RequestRecord, ShadowRecord, SystemEvent,
-    SystemRecord, TokenRecord, Verdict,
+    AncestorRecord, ApprovalEvent, ApprovalRecord, ApprovalRef, CommandRecord, DecisionRecord,
+    ExchangeRecord, HopPolicies, HopRecord, IssuedRecord, OutcomeRecord, ReasonRecord, Record,
+    RequestRecord, ShadowRecord, SystemEvent, SystemRecord, TokenRecord, Verdict,
 };

@@ -136,7 +136,7 @@ fn summary(entry: &Entry, body: &Value) -> String {
         names.collect::<Vec<_>>().join(between)
     };
     let told = match entry.draft.kind.name() {
-        "decision" => [
+        "decision" | "exchange" => [
             text("/verdict"),
             text("/code"),
             text("/service"),

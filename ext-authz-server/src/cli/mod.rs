@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod envoy;
 mod inspect;
+mod keys;
 mod mask;
 mod output;
 mod policy;
@@ -38,6 +39,7 @@ enum Command {
     Serve(serve::Arguments),
     Config(config::Arguments),
     Token(token::Arguments),
+    Keys(keys::Arguments),
     Inspect(inspect::Arguments),
     Mask(mask::Arguments),
     Policy(policy::Arguments),
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Mask(arguments) => mask::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),

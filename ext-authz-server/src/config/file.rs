@@ -56,6 +56,8 @@ pub(super) struct File {
     pub(super) masking: Masking,
     /// What is allowed.
     pub(super) policies: Policies,
+    /// Tokens that this server signs: the token endpoint. Off when left out.
+    pub(super) exchange: Option<Exchange>,
     /// How the filter reports outcomes.
     #[serde(default)]
     pub(super) outcomes: Outcomes,
@@ -547,8 +549,53 @@ impl Default for Outcomes {
     }
 }
 
+/// Tokens that this server signs, in exchange for others (RFC 8693). Their issuer has
+/// the alias `chaperone`; their `iss` is `public_url`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Exchange {
+    /// The keys that sign them.
+    pub(super) keys: SigningKeys,
+    /// The audiences that tokens may be for: each is the name of a service, or one of
+    /// its `audiences`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) audiences: Vec<Spanned<String>>,
+    /// Scopes that a token may get whose parent says nothing of scopes; by default
+    /// none.
+    #[serde(default)]
+    pub(super) scopes: BTreeSet<String>,
+    /// How long a token lives when nobody asks for less.
+    #[serde(default = "defaults::token_lifetime")]
+    pub(super) lifetime: Time,
+    /// How long a token lives at most; by default `lifetime`.
+    pub(super) max_lifetime: Option<Time>,
+}
+
+/// Where the keys are that sign tokens: one of `folder` and `file`. Files are PKCS#8
+/// PEM, P-256 or Ed25519, readable by their owner only.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SigningKeys {
+    /// A folder of `*.pem`; the newest signs. The first one is made when there is none.
+    /// Relative to the configuration file.
+    pub(super) folder: Option<PathBuf>,
+    /// One file. Relative to the configuration file.
+    pub(super) file: Option<PathBuf>,
+    /// What new keys sign with: `ES256` or `EdDSA`.
+    #[serde(default = "defaults::signing_algorithm")]
+    #[schemars(with = "String")]
+    pub(super) algorithm: Spanned<String>,
+    /// How long a new key is published before it signs, which is how long others may
+    /// keep the published keys.
+    #[serde(default = "defaults::publish_ahead")]
+    pub(super) publish_ahead: Time,
+    /// How often the files are looked at for changes.
+    #[serde(default = "defaults::policy_reload")]
+    pub(super) reload: Time,
+}
+
 mod defaults {
-    use super::{Duration, Time};
+    use super::{Duration, Spanned, Time};
 
     pub(super) fn facts_window() -> Time {
         Time(Duration::from_secs(5))
@@ -568,6 +615,19 @@ mod defaults {
 
     pub(super) fn review_cache() -> Time {
         Time(Duration::from_secs(30))
+    }
+
+    pub(super) fn token_lifetime() -> Time {
+        Time(Duration::from_secs(90))
+    }
+
+    pub(super) fn publish_ahead() -> Time {
+        Time(Duration::from_mins(5))
+    }
+
+    pub(super) fn signing_algorithm() -> Spanned<String> {
+        let nowhere = serde_saphyr::Location::UNKNOWN;
+        Spanned::new("ES256".to_owned(), nowhere, nowhere)
     }
 
     pub(super) fn policy_reload() -> Time {

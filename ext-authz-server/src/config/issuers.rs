@@ -9,9 +9,8 @@ use std::time::Duration;
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, unknown};
-use super::file;
-use super::token_review;
 use super::value::Time;
+use super::{exchange, file, token_review};
 use crate::identity::{
     Algorithm, AttributeClaim, AttributeForm, FetchSettings, GroupClaim, InCluster, IssuerAlias,
     IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource, Preset, PresetIssuer, PrincipalKind,
@@ -37,6 +36,12 @@ pub(super) fn resolve(
     }
     let aliases: Vec<String> = written.keys().cloned().collect();
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+    if aliases.contains(&exchange::ALIAS) {
+        errors.push(ConfigError::general(format!(
+            "issuers.{}: this is the server's own alias; take another",
+            exchange::ALIAS
+        )));
+    }
     written
         .into_iter()
         .filter_map(|(alias, issuer)| {

@@ -15,11 +15,13 @@ use chaperone_inspection::seal::FactsKey;
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, ConfigErrors};
-use super::{file, issuers, keys, proofs, services};
+use super::exchange::ExchangeSettings;
+use super::{exchange, file, issuers, keys, proofs, services};
 use crate::identity::{
     Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderNameError, Holds,
     PrincipalPattern, SecondCredential, SettingsError,
 };
+use crate::issuing::SERVER;
 use crate::policy::{Enforce, Known, PolicySources, ProfileName};
 use crate::service::Service;
 use crate::store::{Durability, SqliteStore, StoreError};
@@ -51,6 +53,8 @@ pub struct Config {
     pub policies: PolicySettings,
     /// How the filter reports outcomes.
     pub outcomes: OutcomesConfig,
+    /// The tokens that the server signs; `None` when it signs none.
+    pub exchange: Option<ExchangeSettings>,
 }
 
 /// Where the server listens.
@@ -128,7 +132,12 @@ impl Config {
     pub fn policy_names(&self) -> Known {
         Known {
             profiles: self.profiles.keys().cloned().collect(),
-            services: self.services.keys().cloned().collect(),
+            services: self
+                .services
+                .keys()
+                .cloned()
+                .chain(self.exchange.as_ref().map(|_| SERVER.to_owned()))
+                .collect(),
         }
     }
 
@@ -139,17 +148,27 @@ impl Config {
 }
 
 fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) -> Config {
-    let issuers = issuers::resolve(written.issuers, folder, errors);
-    let aliases: Vec<&str> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
+    let public_url = public_url(written.public_url, written.listen.http, errors);
+    let mut issuers = issuers::resolve(written.issuers, folder, errors);
+    let own = written.exchange.is_some().then_some(exchange::ALIAS);
+    let aliases: Vec<String> =
+        issuers.iter().map(|issuer| issuer.alias.as_str()).chain(own).map(str::to_owned).collect();
+    let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
     let limits = written.limits;
-    let resolved = services::resolve(written.services, &issuers, folder, errors);
+    let mut resolved = services::resolve(written.services, &aliases, &issuers, folder, errors);
     let facts_keys = keys::facts_keys(&written.keys.facts, folder, errors);
+    let exchange = written.exchange.and_then(|written| {
+        exchange::resolve(written, &public_url, folder, &mut resolved.services, errors)
+    });
+    if let Some(exchange) = &exchange {
+        issuers.extend(exchange.issuer(&issuers));
+    }
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
         errors.push(ConfigError::general(format!("services: {error}")));
     }
     Config {
-        public_url: public_url(written.public_url, written.listen.http, errors),
+        public_url,
         listen: ListenAddresses { grpc: written.listen.grpc, http: written.listen.http },
         storage: StorageSettings {
             path: folder.join(written.storage.sqlite.path),
@@ -165,7 +184,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
             second: second_credential(written.chain.second_credential, errors),
             peer: proofs::peer(written.peer.as_ref(), errors),
             proofs: proofs::settings(&written.dpop, &facts_keys, errors),
-            issuers: issuers.clone(),
+            issuers,
         },
         facts_keys: facts_keys.into(),
         enforce: match written.chain.enforce {
@@ -180,6 +199,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
             interval_ms: u64::try_from(written.outcomes.interval.0.as_millis()).unwrap_or(u64::MAX),
             batch: written.outcomes.batch.max(1),
         },
+        exchange,
         plan,
     }
 }

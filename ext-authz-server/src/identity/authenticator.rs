@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::possession::{KeyShown, Sent};
+pub(super) use self::possession::{KeyShown, Sent};
 use super::acting::Shown;
 use super::actors::Signed;
 use super::cache::{Remembered, VerifiedTokens, weight_of};
@@ -23,11 +23,12 @@ use super::dpop::{ProofSettings, Proofs};
 use super::error::IdentityError;
 use super::fetch::{Clients, FetcherError, KeyFetcher};
 use super::groups::GroupPatterns;
-use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
+use super::issuer::{IssuerSettings, IssuerUrl, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
 use super::jwt::{Claimed, Unverified};
 use super::key_events::{KeysEvent, Teller};
 use super::keys::{Keys, PublishedKeys};
+use super::own;
 use super::peer::PeerSource;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::spiffe::{SpiffeId, TrustDomain};
@@ -47,9 +48,29 @@ pub struct Acceptance {
     pub issuers: Option<BTreeSet<IssuerAlias>>,
     /// The `aud` values that are for it; `None` for those of the token's issuer.
     pub audiences: Option<BTreeSet<String>>,
+    /// The `aud` values that are for it in tokens that this server signed; `None` for
+    /// the same ones as in others. One server signs for many services, and a token
+    /// for one of them is for no other.
+    pub own: Option<BTreeSet<String>>,
+    /// The `aud` values that are for it besides, in tokens that others signed.
+    pub also: BTreeSet<String>,
 }
 
 impl Acceptance {
+    /// Whether a token of `issuer` with those `audiences` is for the service.
+    fn is_meant(&self, audiences: &BTreeSet<String>, issuer: &IssuerSettings) -> bool {
+        let also = !issuer.is_own() && !audiences.is_disjoint(&self.also);
+        also || !audiences.is_disjoint(self.audiences_of(issuer))
+    }
+
+    /// The `aud` values that are for it in tokens of `issuer`.
+    pub fn audiences_of<'a>(&'a self, issuer: &'a IssuerSettings) -> &'a BTreeSet<String> {
+        match &self.own {
+            Some(own) if issuer.is_own() => own,
+            _ => self.audiences.as_ref().unwrap_or(&issuer.audiences),
+        }
+    }
+
     fn accepts(&self, issuer: &IssuerAlias) -> Result<(), IdentityError> {
         match &self.issuers {
             Some(issuers) if !issuers.contains(issuer) => Err(IdentityError::IssuerNotAccepted),
@@ -287,6 +308,16 @@ impl Authenticator {
         self.verified.len()
     }
 
+    /// The `iss` of the issuer of that alias.
+    pub fn issuer_url(&self, alias: &IssuerAlias) -> Option<&IssuerUrl> {
+        self.issuers.get(alias).map(|issuer| &issuer.settings.issuer)
+    }
+
+    /// The most hops in a chain.
+    pub(super) const fn max_depth(&self) -> usize {
+        self.max_depth
+    }
+
     /// The header that a second credential is read from, if any is.
     pub fn second_header(&self) -> Option<&HeaderName> {
         self.second.as_ref().map(|second| &second.header)
@@ -356,7 +387,7 @@ impl Authenticator {
     }
 
     /// The token, if it is good for this request.
-    async fn shown(
+    pub(super) async fn shown(
         &self,
         token: &Token,
         sent: &Sent<'_>,
@@ -366,8 +397,7 @@ impl Authenticator {
         let text = token.as_str();
         let (token, issuer) = self.signed(token, acceptance, now).await?;
         token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
-        let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
-        if token.audiences.is_disjoint(audiences) {
+        if !acceptance.is_meant(&token.audiences, issuer) {
             return Err(IdentityError::AudienceMismatch);
         }
         acceptance.accepts(&token.chain.current().principal.issuer)?;
@@ -392,6 +422,10 @@ impl Authenticator {
         let unverified = Unverified::read(token)?;
         let Issuer { settings, keys } = self.issuer_of(&unverified.claimed()?)?;
         acceptance.accepts(&settings.alias)?;
+        // What we sign for upstreams to read is no credential to call with.
+        if settings.is_own() && !unverified.is_access_token {
+            return Err(IdentityError::TypeRefused);
+        }
         if !settings.algorithms.contains(&unverified.algorithm) {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
@@ -463,6 +497,10 @@ impl Authenticator {
         {
             return Err(IdentityError::MayActMismatch);
         }
+        let mut facts = TokenFacts::read(&signer.alias, key, claims, lifetime)?;
+        if signer.is_own() {
+            facts.lineage = own::lineage(claims.object())?;
+        }
         Ok(VerifiedToken {
             weight: weight_of(&chain),
             kind: self.kind_of(&chain.current().principal.issuer, signer)?,
@@ -471,7 +509,7 @@ impl Authenticator {
             lifetime,
             confirmation: Confirmation::read(claims.object())?,
             may_act,
-            facts: Arc::new(TokenFacts::read(&signer.alias, key, claims, lifetime)?),
+            facts: Arc::new(facts),
         })
     }
 
@@ -502,6 +540,7 @@ impl Authenticator {
     ) -> Signed<'a> {
         Signed {
             signer: &signer.alias,
+            own: signer.is_own(),
             group_claims: &signer.groups,
             attribute_claims: &signer.attributes,
             may_attest: &signer.may_attest,
@@ -532,6 +571,7 @@ impl Issuer {
     fn new(settings: IssuerSettings, clients: &mut Clients) -> Result<Self, SettingsError> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
+            KeySource::Own(keys) => Keys::Own(keys),
             KeySource::Published(PublishedAt(location)) => {
                 let fetcher = KeyFetcher::new(location, settings.fetch.clone(), clients);
                 let fetcher = fetcher.map_err(|error| match error {
@@ -554,7 +594,7 @@ impl Issuer {
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) | Keys::Reviewed(_) | Keys::Unsigned => None,
+            Keys::Written(_) | Keys::Reviewed(_) | Keys::Own(_) | Keys::Unsigned => None,
             Keys::Published(keys) => Some(keys),
         }
     }

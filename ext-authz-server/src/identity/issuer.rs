@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
@@ -95,6 +97,11 @@ impl IssuerSettings {
             fetch: FetchSettings::default(),
         }
     }
+
+    /// Whether this issuer is the server itself.
+    pub const fn is_own(&self) -> bool {
+        matches!(self.keys, KeySource::Own(_))
+    }
 }
 
 /// An `iss`: compared as it is, byte for byte (RFC 7519 section 4.1.1).
@@ -138,6 +145,8 @@ pub enum KeySource {
     Unsigned,
     /// Nowhere: a Kubernetes API server says who a token is.
     Review(TokenReviewSettings),
+    /// Those that this server signs with.
+    Own(OwnKeys),
 }
 
 /// Where an issuer publishes its keys.
@@ -150,6 +159,23 @@ impl fmt::Display for PublishedAt {
             Location::Keys(url) => url.fmt(f),
             Location::Discovery { document, .. } => write!(f, "discovered at {document}"),
         }
+    }
+}
+
+/// The public halves of the keys that this server signs with: whoever holds the keys
+/// replaces them here when they change, and tokens are verified with them at once.
+#[derive(Clone, Debug, Default)]
+pub struct OwnKeys(pub(super) Arc<ArcSwapOption<JwkSet>>);
+
+impl OwnKeys {
+    /// From now on, these are the keys.
+    pub fn replace(&self, keys: JwkSet) {
+        self.0.store(Some(Arc::new(keys)));
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.load().as_ref().map_or(0, |keys| keys.len())
     }
 }
 

@@ -8,6 +8,8 @@
 //! (`confirmation`: by a proof, `dpop`, or by the certificate of the connection, `peer`),
 //! and acts on behalf of a second credential's chain (`acting`). A workload's certificate
 //! is a credential of its own (`authenticator/certified`).
+//! [`Authenticator::delegate`] is the way of a token exchange's (`delegation`); what the
+//! tokens that come of it say of a chain is written and read in `own`.
 
 mod acting;
 mod actors;
@@ -22,6 +24,7 @@ mod chain;
 mod claim_path;
 mod claims;
 mod confirmation;
+mod delegation;
 mod dpop;
 mod error;
 mod fetch;
@@ -33,6 +36,7 @@ mod key_events;
 mod keys;
 mod material;
 mod nonce;
+mod own;
 mod peer;
 mod presented;
 mod presets;
@@ -62,6 +66,7 @@ pub use binding::{PeerBinding, PeerBindingError, SpiffeTemplate};
 pub use chain::{
     Assurance, Chain, CredentialKind, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal,
 };
+pub use delegation::{Delegation, DelegationError, ShownToken};
 pub use dpop::ProofSettings;
 pub use error::{Complaint, Fault, IdentityError};
 pub use fetch::{FetchSettings, JwksUrl, JwksUrlError};
@@ -69,11 +74,12 @@ pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
 };
 pub use issuer::{
-    IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
+    IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, OwnKeys, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
 pub use key_events::KeysEvent;
 pub use nonce::NonceKey;
+pub use own::{ChainClaims, UnnamedIssuer};
 pub use peer::{PeerAttributes, PeerSource};
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use presets::{InCluster, Preset, PresetError, PresetIssuer, PresetSpec};
@@ -84,4 +90,4 @@ pub use target::{ExternalUrl, ExternalUrlError};
 pub use thumbprint::{Thumbprint, ThumbprintError};
 pub use token::{MAX_TOKEN_BYTES, Scheme, Token};
 pub use token_review::TokenReviewSettings;
-pub use verified::TokenFacts;
+pub use verified::{Ancestor, TokenFacts};

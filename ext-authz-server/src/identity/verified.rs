@@ -63,9 +63,35 @@ pub struct TokenFacts {
     pub authenticated_at: Option<UnixMillis>,
     /// The transaction it belongs to, `txn`.
     pub transaction: Option<String>,
+    /// The tokens that it descends from, the earliest first. Only what this server
+    /// signed says so, of what it was shown.
+    pub lineage: Vec<Ancestor>,
+}
+
+/// A token that another one descends from, by an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ancestor {
+    /// The issuer that signed it.
+    pub issuer: IssuerAlias,
+    /// The `kid` of the key that signed it, if that has one.
+    pub key: Option<String>,
+    /// Its `jti`, if it has one.
+    pub id: Option<String>,
+}
+
+impl Ancestor {
+    /// The key that signed it, `<issuer alias>/<kid>`.
+    pub fn issuer_key(&self) -> Option<String> {
+        self.key.as_ref().map(|kid| format!("{}/{kid}", self.issuer))
+    }
 }
 
 impl TokenFacts {
+    /// This token, as those that descend from it name it.
+    pub fn as_ancestor(&self) -> Ancestor {
+        Ancestor { issuer: self.issuer.clone(), key: self.key.clone(), id: self.id.clone() }
+    }
+
     /// What `claims` of a token of `issuer` say, which `key` signed if one is known.
     pub(super) fn read(
         issuer: &IssuerAlias,
@@ -83,6 +109,7 @@ impl TokenFacts {
             acr: text(object, "acr", "`acr` is not a name")?,
             authenticated_at: claims.time("auth_time")?.map(moment),
             transaction: text(object, "txn", "`txn` is not a name")?,
+            lineage: Vec::new(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A development issuer of tokens: three issuers of one kind each under one port.
+//! A development issuer of tokens: several issuers of one kind each under one port.
 //!
 //! Each publishes its keys as a real one does. Tests count how often they are
 //! fetched, rotate them, and make the issuer publish them badly or not at all.
@@ -38,11 +38,16 @@ pub enum Issuer {
     Platform,
     /// Names people; `EdDSA`.
     CorpIdp,
+    /// Names the service accounts of a Kubernetes cluster; RS256.
+    ClusterA,
+    /// Names those of another cluster; ES256.
+    ClusterB,
 }
 
 impl Issuer {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Github, Self::Platform, Self::CorpIdp];
+    pub const ALL: [Self; 5] =
+        [Self::Github, Self::Platform, Self::CorpIdp, Self::ClusterA, Self::ClusterB];
 
     /// Its alias in the example configuration, and its path here.
     pub const fn name(self) -> &'static str {
@@ -50,20 +55,22 @@ impl Issuer {
             Self::Github => "github",
             Self::Platform => "platform",
             Self::CorpIdp => "corp-idp",
+            Self::ClusterA => "cluster-a",
+            Self::ClusterB => "cluster-b",
         }
     }
 
     const fn algorithm(self) -> Algorithm {
         match self {
-            Self::Github => Algorithm::RS256,
-            Self::Platform => Algorithm::ES256,
+            Self::Github | Self::ClusterA => Algorithm::RS256,
+            Self::Platform | Self::ClusterB => Algorithm::ES256,
             Self::CorpIdp => Algorithm::EdDSA,
         }
     }
 
     const fn audience(self) -> &'static str {
         match self {
-            Self::Github | Self::Platform => "customers",
+            Self::Github | Self::Platform | Self::ClusterA | Self::ClusterB => "customers",
             Self::CorpIdp => "chaperone",
         }
     }
@@ -82,7 +89,7 @@ pub struct DevelopmentIssuer {
 
 #[derive(Debug)]
 struct Published {
-    sites: [Site; 3],
+    sites: [Site; Issuer::ALL.len()],
     down: AtomicBool,
 }
 

@@ -56,6 +56,7 @@ impl Authenticator {
             acr: None,
             authenticated_at: None,
             transaction: None,
+            lineage: Vec::new(),
         };
         let token = VerifiedToken {
             chain: Arc::new(chain),
