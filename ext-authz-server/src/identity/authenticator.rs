@@ -21,6 +21,7 @@ use super::jwks::VerificationKey;
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
+use super::revocation::{Revocations, ids_of};
 use super::token::Token;
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
@@ -144,6 +145,7 @@ pub struct Authenticator {
     max_depth: usize,
     second: Option<SecondCredential>,
     fetcher: KeyFetcher,
+    revocations: Option<Arc<Revocations>>,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
 }
@@ -177,7 +179,22 @@ impl Authenticator {
             .collect();
         let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
         let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
-        Ok(Self { issuers, aliases, patterns, max_depth, second, fetcher, tasks: OnceLock::new() })
+        Ok(Self {
+            issuers,
+            aliases,
+            patterns,
+            max_depth,
+            second,
+            fetcher,
+            revocations: None,
+            tasks: OnceLock::new(),
+        })
+    }
+
+    /// The same one, which refuses what is among `revocations`.
+    #[must_use]
+    pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
+        Self { revocations: Some(revocations), ..self }
     }
 
     /// Fetches published keys, waits until each set of them was fetched or could not
@@ -210,6 +227,30 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
+        let credential = self.credential(presented, acceptance, now).await?;
+        self.still_good(&credential, now)?;
+        Ok(credential)
+    }
+
+    /// Whether nothing of a credential was revoked until `now`.
+    pub fn still_good(
+        &self,
+        credential: &Credential,
+        now: UnixMillis,
+    ) -> Result<(), IdentityError> {
+        let Some(revocations) = &self.revocations else { return Ok(()) };
+        let actor = credential.actor.as_deref();
+        let ids = ids_of(&credential.token).chain(actor.into_iter().flat_map(ids_of));
+        revocations.check(&credential.chain, ids, now)
+    }
+
+    /// What the credentials of a request prove, revoked or not.
+    async fn credential(
+        &self,
+        presented: &Presented<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Credential, IdentityError> {
         let token = presented.authorization.ok_or(IdentityError::TokenMissing)?;
         let token = Token::from_authorization(token)?;
         let first = self.shown(&token, presented, acceptance, now).await?;
@@ -233,7 +274,10 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        Ok(self.shown(token, &Presented::default(), acceptance, now).await?.alone())
+        let shown = self.shown(token, &Presented::default(), acceptance, now).await?;
+        let credential = shown.alone();
+        self.still_good(&credential, now)?;
+        Ok(credential)
     }
 
     fn second_of(

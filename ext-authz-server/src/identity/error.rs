@@ -1,6 +1,7 @@
 //! Why a credential is refused: stable codes, whose fault it is, and messages that
 //! never repeat what a token holds.
 
+use super::revocation::RevocationId;
 use crate::time::UnixMillis;
 
 /// A credential that is refused.
@@ -108,6 +109,33 @@ pub enum IdentityError {
         /// The claim, as configured.
         claim: String,
     },
+    /// It was revoked, or something that it descends from.
+    #[error("the credential, or one that it descends from, was revoked{}", by.map(|id| format!(" ({id})")).unwrap_or_default())]
+    Revoked {
+        /// The revocation; `None` for an API key, which is revoked by itself.
+        by: Option<RevocationId>,
+    },
+    /// What was revoked cannot be read.
+    #[error("it cannot be told whether the credential was revoked")]
+    RevocationsUnavailable,
+    /// The service does not take API keys.
+    #[error("the service does not accept API keys")]
+    ApiKeyNotAccepted,
+    /// There is no such API key, or its secret is another one.
+    #[error("the API key is not known")]
+    ApiKeyUnknown,
+    /// The API key's time is over.
+    #[error("the API key expired at {at}")]
+    ApiKeyExpired {
+        /// When.
+        at: UnixMillis,
+    },
+    /// The token's issuer says that it is not good, and not why (RFC 7662 section 2.2).
+    #[error("the token is not active, says its issuer")]
+    TokenInactive,
+    /// The token's issuer cannot be asked.
+    #[error("the token's issuer cannot be asked about it")]
+    IntrospectionUnavailable,
     /// The keys to verify it with cannot be had, or are too old to trust.
     #[error("the keys of the token's issuer are not available")]
     KeysUnavailable,
@@ -154,6 +182,13 @@ impl IdentityError {
             Self::ActorIssuerUnknown => "actor_issuer_unknown",
             Self::PersonNotProven => "person_not_proven",
             Self::GroupsMalformed { .. } => "groups_malformed",
+            Self::Revoked { .. } => "revoked",
+            Self::RevocationsUnavailable => "revocations_unavailable",
+            Self::ApiKeyNotAccepted => "api_key_not_accepted",
+            Self::ApiKeyUnknown => "api_key_unknown",
+            Self::ApiKeyExpired { .. } => "api_key_expired",
+            Self::TokenInactive => "token_inactive",
+            Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::KeysUnavailable => "keys_unavailable",
         }
     }
@@ -161,7 +196,9 @@ impl IdentityError {
     /// Whose fault it is.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::KeysUnavailable => Fault::Operator,
+            Self::KeysUnavailable
+            | Self::RevocationsUnavailable
+            | Self::IntrospectionUnavailable => Fault::Operator,
             _ => Fault::Caller,
         }
     }

@@ -5,6 +5,7 @@
 //! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
 //! into a chain (`actors`, `groups`); its sender proves to have its key
 //! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
+//! Nothing of it may have been revoked (`revocation`).
 
 mod acting;
 mod actors;
@@ -20,7 +21,9 @@ mod issuer;
 mod jwks;
 mod jwt;
 mod keys;
+mod polled;
 mod presented;
+mod revocation;
 #[cfg(test)]
 pub(crate) mod test_issuer;
 mod token;
@@ -42,6 +45,11 @@ pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use polled::POLL;
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
+pub use revocation::{
+    Revocation, RevocationBook, RevocationError, RevocationId, RevocationIdError, RevocationOrder,
+    RevocationTarget, Revocations, TargetError,
+};
 pub use token::{MAX_TOKEN_BYTES, Token};
 pub use verified::TokenFacts;
