@@ -228,6 +228,7 @@ impl Decider {
         let presented = Presented {
             authorization: header("authorization"),
             second: self.authenticator.second_header().and_then(|name| header(name.as_str())),
+            api_key: self.authenticator.api_key_header().and_then(|name| header(name.as_str())),
             proof: header("dpop"),
             method: &request.method,
             scheme: &request.scheme,

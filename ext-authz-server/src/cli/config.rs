@@ -82,6 +82,7 @@ fn resolved(config: &Config, service: &Service) -> Value {
         "service": service.name,
         "hosts": plan.map(|plan| &plan.hosts),
         "callers": issuers,
+        "accepts_api_keys": service.acceptance.api_keys,
         "routes": routes,
         "remove_credentials": service.remove_credentials,
         "denials_name_policies": service.names_policies,

@@ -38,6 +38,9 @@ pub(super) struct File {
     /// How delegation chains are judged.
     #[serde(default)]
     pub(super) chain: ChainRules,
+    /// API keys, for callers that can do no better.
+    #[serde(default)]
+    pub(super) api_keys: ApiKeys,
     /// What stands behind Envoy, by name.
     pub(super) services: BTreeMap<String, Service>,
     /// Bounds on what is read of a request body.
@@ -242,6 +245,27 @@ pub(super) enum EnforceHops {
     CurrentActor,
 }
 
+/// API keys.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ApiKeys {
+    /// A header that they may be in, such as `X-Api-Key`, besides `Authorization:
+    /// Bearer`.
+    #[schemars(with = "Option<String>")]
+    pub(super) header: Option<Spanned<String>>,
+}
+
+/// Whether a service takes API keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ApiKeyUse {
+    /// No.
+    #[default]
+    Refuse,
+    /// Yes, as far as policies permit.
+    Accept,
+}
+
 /// One service behind Envoy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -253,6 +277,9 @@ pub(super) struct Service {
     pub(super) issuers: Option<Vec<Spanned<String>>>,
     /// The audiences that it accepts; by default those of the issuer.
     pub(super) audiences: Option<BTreeSet<String>>,
+    /// Whether callers with API keys may call it, which are of no issuer.
+    #[serde(default)]
+    pub(super) api_keys: ApiKeyUse,
     /// What to read on which paths; other paths are plain HTTP.
     #[serde(default)]
     pub(super) routes: Vec<Route>,

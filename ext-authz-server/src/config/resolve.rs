@@ -17,8 +17,8 @@ use serde_saphyr::Spanned;
 use super::error::{ConfigError, ConfigErrors};
 use super::{file, issuers, keys, services};
 use crate::identity::{
-    Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderNameError, Holds,
-    PrincipalPattern, SecondCredential, SettingsError,
+    Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderName, HeaderNameError,
+    Holds, IssuerAlias, PrincipalPattern, SecondCredential, SettingsError,
 };
 use crate::policy::{Enforce, Known, PolicySources, ProfileName};
 use crate::service::Service;
@@ -143,6 +143,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
     let aliases: Vec<&str> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
     let limits = written.limits;
     let resolved = services::resolve(written.services, &aliases, errors);
+    let second = second_credential(written.chain.second_credential, errors);
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
         errors.push(ConfigError::general(format!("services: {error}")));
@@ -162,7 +163,8 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         identity: AuthenticatorSettings {
             groups: groups(written.groups, &aliases, errors),
             max_depth: written.chain.max_depth,
-            second: second_credential(written.chain.second_credential, errors),
+            api_key_header: api_key_header(written.api_keys.header, second.as_ref(), errors),
+            second,
             issuers: issuers.clone(),
         },
         enforce: match written.chain.enforce {
@@ -194,6 +196,26 @@ fn second_credential(
         file::Holds::Actor => Holds::Actor,
     };
     Some(SecondCredential { header: name.ok()?, holds })
+}
+
+fn api_key_header(
+    written: Option<Spanned<String>>,
+    second: Option<&SecondCredential>,
+    errors: &mut Vec<ConfigError>,
+) -> Option<HeaderName> {
+    let written = written?;
+    let name: HeaderName = written
+        .value
+        .parse()
+        .map_err(|error: HeaderNameError| {
+            errors.push(ConfigError::at(&written, format!("`{}`: {error}", written.value)));
+        })
+        .ok()?;
+    if second.is_some_and(|second| second.header == name) {
+        let message = format!("`{}` holds the second credential already", written.value);
+        errors.push(ConfigError::at(&written, message));
+    }
+    Some(name)
 }
 
 fn public_url(written: Option<String>, http: SocketAddr, errors: &mut Vec<ConfigError>) -> String {
@@ -228,10 +250,11 @@ fn groups(
     GroupPatterns::new(groups)
 }
 
-/// A pattern of an issuer that is not there would match nobody.
+/// A pattern of an issuer that is not there would match nobody. API keys are of none.
 fn principal_pattern(text: &str, aliases: &[&str]) -> Result<PrincipalPattern, String> {
     let pattern: PrincipalPattern = text.parse().map_err(|error| format!("`{text}`: {error}"))?;
     match pattern.issuer() {
+        Some(alias) if alias.as_str() == IssuerAlias::API_KEYS => Ok(pattern),
         Some(alias) if !aliases.contains(&alias.as_str()) => {
             Err(super::error::unknown("issuer", alias.as_str(), aliases))
         }

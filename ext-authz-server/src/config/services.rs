@@ -34,6 +34,7 @@ pub(super) fn resolve(
         let acceptance = Acceptance {
             issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
+            api_keys: service.api_keys == file::ApiKeyUse::Accept,
         };
         if acceptance.audiences.as_ref().is_some_and(BTreeSet::is_empty) {
             errors.push(ConfigError::general(format!(

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::acting::Shown;
 use super::actors::Signed;
+use super::api_key::{ApiKey, ApiKeys};
 use super::chain::{Chain, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
@@ -17,12 +18,11 @@ use super::error::IdentityError;
 use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
-use super::jwks::VerificationKey;
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::revocation::{Revocations, ids_of};
-use super::token::Token;
+use super::token::{Token, bearer};
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
 use crate::time::UnixMillis;
 
@@ -37,6 +37,8 @@ pub struct Acceptance {
     pub issuers: Option<BTreeSet<IssuerAlias>>,
     /// The `aud` values that are for it; `None` for those of the token's issuer.
     pub audiences: Option<BTreeSet<String>>,
+    /// Whether agents with API keys may call it, which are of no issuer.
+    pub api_keys: bool,
 }
 
 impl Acceptance {
@@ -86,6 +88,9 @@ pub enum SettingsError {
     /// Two issuers have one alias.
     #[error("there are two issuers `{0}`")]
     AliasTwice(IssuerAlias),
+    /// The alias is that of API keys.
+    #[error("the alias `{0}` is that of API keys; take another")]
+    AliasReserved(IssuerAlias),
     /// Two issuers have one `iss`.
     #[error("the issuers `{0}` and `{1}` have the same `issuer`")]
     IssuerTwice(IssuerAlias, IssuerAlias),
@@ -128,12 +133,20 @@ pub struct AuthenticatorSettings {
     pub max_depth: usize,
     /// Where requests may carry a second credential.
     pub second: Option<SecondCredential>,
+    /// The header that an API key may be in, besides `Authorization`.
+    pub api_key_header: Option<HeaderName>,
 }
 
 impl AuthenticatorSettings {
     /// Those issuers, and everything else as it is by default.
     pub fn new(issuers: Vec<IssuerSettings>) -> Self {
-        Self { issuers, groups: GroupPatterns::default(), max_depth: 8, second: None }
+        Self {
+            issuers,
+            groups: GroupPatterns::default(),
+            max_depth: 8,
+            second: None,
+            api_key_header: None,
+        }
     }
 }
 
@@ -144,8 +157,10 @@ pub struct Authenticator {
     patterns: GroupPatterns,
     max_depth: usize,
     second: Option<SecondCredential>,
+    api_key_header: Option<HeaderName>,
     fetcher: KeyFetcher,
     revocations: Option<Arc<Revocations>>,
+    api_keys: Option<Arc<ApiKeys>>,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
 }
@@ -169,7 +184,8 @@ impl Authenticator {
     /// [`Self::start`] on.
     pub fn new(settings: AuthenticatorSettings) -> Result<Self, SettingsError> {
         check(&settings)?;
-        let AuthenticatorSettings { issuers, groups: patterns, max_depth, second } = settings;
+        let AuthenticatorSettings { issuers, groups: patterns, max_depth, second, api_key_header } =
+            settings;
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
@@ -185,8 +201,10 @@ impl Authenticator {
             patterns,
             max_depth,
             second,
+            api_key_header,
             fetcher,
             revocations: None,
+            api_keys: None,
             tasks: OnceLock::new(),
         })
     }
@@ -195,6 +213,12 @@ impl Authenticator {
     #[must_use]
     pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
         Self { revocations: Some(revocations), ..self }
+    }
+
+    /// The same one, which knows those API keys; without them there is none.
+    #[must_use]
+    pub fn with_api_keys(self, api_keys: Arc<ApiKeys>) -> Self {
+        Self { api_keys: Some(api_keys), ..self }
     }
 
     /// Fetches published keys, waits until each set of them was fetched or could not
@@ -217,6 +241,11 @@ impl Authenticator {
     /// The header that a second credential is read from, if any is.
     pub fn second_header(&self) -> Option<&HeaderName> {
         self.second.as_ref().map(|second| &second.header)
+    }
+
+    /// The header that an API key is read from, if any is.
+    pub const fn api_key_header(&self) -> Option<&HeaderName> {
+        self.api_key_header.as_ref()
     }
 
     /// Who the credentials of a request prove at `now`, for a service that accepts
@@ -251,9 +280,13 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let token = presented.authorization.ok_or(IdentityError::TokenMissing)?;
-        let token = Token::from_authorization(token)?;
-        let first = self.shown(&token, presented, acceptance, now).await?;
+        let first = if let Some(key) = api_key(presented, acceptance)? {
+            self.keyed(&key, now)?
+        } else {
+            let token = presented.authorization.ok_or(IdentityError::TokenMissing)?;
+            let token = Token::from_authorization(token)?;
+            self.shown(&token, presented, acceptance, now).await?
+        };
         let Some((second, holds)) = self.second_of(presented)? else {
             return Ok(first.alone());
         };
@@ -291,6 +324,15 @@ impl Authenticator {
         Ok(Some((Token::parse(value.trim_matches([' ', '\t']))?, *holds)))
     }
 
+    /// The API key, if it is good.
+    fn keyed(&self, key: &ApiKey, now: UnixMillis) -> Result<Shown, IdentityError> {
+        let known = self.api_keys.as_ref().ok_or(IdentityError::ApiKeyUnknown)?;
+        let good = known.check(key, &self.patterns, now)?;
+        let token = VerifiedToken::of_api_key(key.id(), good);
+        let token = Arc::new(token.map_err(|_| IdentityError::SubjectMissing)?);
+        Ok(Shown { token, sender_constrained: false })
+    }
+
     /// The token, if it is good for this request.
     async fn shown(
         &self,
@@ -326,15 +368,15 @@ impl Authenticator {
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
         let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
-        Ok((Arc::new(self.read(settings, &claims, &key)?), settings))
+        Ok((Arc::new(self.read(settings, &claims, key.kid())?), settings))
     }
 
-    /// What the claims of a token that `signer` signed with `key` say.
+    /// What the claims of a token that `signer` signed with the key called `key` say.
     fn read(
         &self,
         signer: &IssuerSettings,
         claims: &Claims,
-        key: &VerificationKey,
+        key: Option<&str>,
     ) -> Result<VerifiedToken, IdentityError> {
         let lifetime = Lifetime::read(claims)?;
         let signed = self.signed_by(signer);
@@ -425,15 +467,45 @@ impl Issuer {
     }
 }
 
+/// The API key that a request shows instead of a token, if it does. Its header is
+/// looked at only for a service that accepts API keys: for another one it may hold
+/// a credential of the service's own.
+fn api_key(
+    presented: &Presented<'_>,
+    acceptance: &Acceptance,
+) -> Result<Option<ApiKey>, IdentityError> {
+    if let (Some(key), true) = (presented.api_key, acceptance.api_keys) {
+        if presented.authorization.is_some() {
+            return Err(IdentityError::Malformed(
+                "an API key was sent in its header, and an Authorization header beside it",
+            ));
+        }
+        return ApiKey::parse(key.trim_matches([' ', '\t'])).map(Some);
+    }
+    match presented.authorization.map(bearer) {
+        Some(Ok(text)) if ApiKey::is_meant_by(text) => {
+            if !acceptance.api_keys {
+                return Err(IdentityError::ApiKeyNotAccepted);
+            }
+            ApiKey::parse(text).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
 fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
     let AuthenticatorSettings { issuers, groups: patterns, max_depth, .. } = settings;
     if !(1..=MAX_MAX_DEPTH).contains(max_depth) {
         return Err(SettingsError::MaxDepth);
     }
     let known = |alias: &IssuerAlias| issuers.iter().any(|issuer| issuer.alias == *alias);
+    let reserved = |alias: &IssuerAlias| alias.as_str() == IssuerAlias::API_KEYS;
     for (nth, issuer) in issuers.iter().enumerate() {
         let alias = issuer.alias.clone();
         let before = &issuers[..nth];
+        if reserved(&alias) {
+            return Err(SettingsError::AliasReserved(alias));
+        }
         if before.iter().any(|other| other.alias == alias) {
             return Err(SettingsError::AliasTwice(alias));
         }
@@ -454,7 +526,8 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
             return Err(SettingsError::AttestedUnknown { issuer: alias, attested });
         }
     }
-    match patterns.patterns().filter_map(|pattern| pattern.issuer()).find(|alias| !known(alias)) {
+    let mut named = patterns.patterns().filter_map(|pattern| pattern.issuer());
+    match named.find(|alias| !known(alias) && !reserved(alias)) {
         Some(alias) => Err(SettingsError::PatternIssuerUnknown(alias.clone())),
         None => Ok(()),
     }

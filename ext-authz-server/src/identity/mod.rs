@@ -10,6 +10,7 @@
 mod acting;
 mod actors;
 mod algorithm;
+mod api_key;
 mod authenticator;
 mod chain;
 mod claims;
@@ -30,6 +31,10 @@ mod token;
 mod verified;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use api_key::{
+    ApiKey, ApiKeyBook, ApiKeyError, ApiKeyId, ApiKeyIdError, ApiKeyOrder, ApiKeyView, ApiKeys,
+    MAX_API_KEY_LIFE, NewApiKey,
+};
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
 };

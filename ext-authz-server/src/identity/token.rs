@@ -31,19 +31,7 @@ impl Token {
     /// assert_eq!(two.unwrap_err().code(), "malformed");
     /// ```
     pub fn from_authorization(value: &str) -> Result<Self, IdentityError> {
-        let value = value.trim_matches([' ', '\t']);
-        if value.is_empty() {
-            return Err(IdentityError::TokenMissing);
-        }
-        // Envoy joins repeated headers with a comma, which no Bearer token has.
-        if value.contains(',') {
-            return Err(IdentityError::Malformed("more than one Authorization header was sent"));
-        }
-        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(IdentityError::Malformed("the Authorization scheme is not `Bearer`"));
-        }
-        Self::parse(token.trim_matches(' '))
+        Self::parse(bearer(value)?)
     }
 
     /// The token `text` is.
@@ -75,6 +63,24 @@ impl Token {
         let (header, claims) = signed.split_once('.').unwrap_or_default();
         Parts { signed, header, claims, signature }
     }
+}
+
+/// The credential in the value of an `Authorization` header, whatever it is; empty
+/// when there is none behind the scheme.
+pub(super) fn bearer(value: &str) -> Result<&str, IdentityError> {
+    let value = value.trim_matches([' ', '\t']);
+    if value.is_empty() {
+        return Err(IdentityError::TokenMissing);
+    }
+    // Envoy joins repeated headers with a comma, which no Bearer token has.
+    if value.contains(',') {
+        return Err(IdentityError::Malformed("more than one Authorization header was sent"));
+    }
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(IdentityError::Malformed("the Authorization scheme is not `Bearer`"));
+    }
+    Ok(token.trim_matches(' '))
 }
 
 /// The parts of a token, still encoded.

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::chain::{Chain, IssuerAlias, Principal};
+use super::api_key::{ApiKeyId, GoodKey};
+use super::chain::{Chain, EmptyChain, IssuerAlias, Principal};
 use super::claims::{Claims, name, seconds};
 use super::confirmation::Confirmation;
 use super::error::IdentityError;
 use super::issuer::PrincipalKind;
-use super::jwks::VerificationKey;
 use crate::time::UnixMillis;
 
 /// A token that its issuer signed.
@@ -32,6 +32,31 @@ pub(super) struct VerifiedToken {
     pub(super) may_act: Option<Principal>,
     /// What it says besides.
     pub(super) facts: Arc<TokenFacts>,
+}
+
+impl VerifiedToken {
+    /// The same of an API key, which names one principal and nothing else.
+    pub(super) fn of_api_key(id: ApiKeyId, key: GoodKey) -> Result<Self, EmptyChain> {
+        let GoodKey { hop, expires_at } = key;
+        Ok(Self {
+            facts: Arc::new(TokenFacts {
+                issuer: hop.principal.issuer.clone(),
+                key: None,
+                id: Some(id.to_string()),
+                expires_at,
+                scopes: None,
+                acr: None,
+                authenticated_at: None,
+                transaction: None,
+            }),
+            chain: Arc::new(Chain::new(vec![hop])?),
+            kind: PrincipalKind::Agent,
+            audiences: BTreeSet::new(),
+            lifetime: Lifetime { expires: expires_at.seconds(), not_before: None, issued: None },
+            confirmation: Confirmation::default(),
+            may_act: None,
+        })
+    }
 }
 
 /// What a credential says besides who its chain is.
@@ -57,17 +82,18 @@ pub struct TokenFacts {
 }
 
 impl TokenFacts {
-    /// What `claims` of a token that `issuer` signed with `key` say.
+    /// What `claims` of a token that `issuer` signed with the key called `key` say;
+    /// `None` when it signed with a key without a name, or with none.
     pub(super) fn read(
         issuer: &IssuerAlias,
-        key: &VerificationKey,
+        key: Option<&str>,
         claims: &Claims,
         lifetime: Lifetime,
     ) -> Result<Self, IdentityError> {
         let object = claims.object();
         Ok(Self {
             issuer: issuer.clone(),
-            key: key.kid().map(str::to_owned),
+            key: key.map(str::to_owned),
             id: text(object, "jti", "`jti` is not a name")?,
             expires_at: lifetime.expires_at(),
             scopes: scopes(object)?,
