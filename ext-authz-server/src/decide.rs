@@ -216,14 +216,6 @@ impl Decider {
         service: &Service,
         now: UnixMillis,
     ) -> Result<Credential, Refusal> {
-        let refuse = |error: IdentityError| match error.fault() {
-            Fault::Operator => unavailable(error.code(), &error.to_string()),
-            Fault::Caller => Refusal::Unauthenticated {
-                code: error.code(),
-                detail: error.to_string(),
-                resource_metadata: service.resource_metadata.clone(),
-            },
-        };
         let header = |name| request.headers.get(name);
         let presented = Presented {
             authorization: header("authorization"),
@@ -239,7 +231,7 @@ impl Decider {
             .authenticator
             .authenticate(&presented, &service.acceptance, now)
             .await
-            .map_err(refuse)?;
+            .map_err(|error| refused(service, &error))?;
         match credential.kind {
             PrincipalKind::Agent => Ok(credential),
             PrincipalKind::Human => Err(denied(
@@ -340,6 +332,10 @@ impl Decider {
             let id = approval.id;
             let waited = self.approvals.wait_until_decided(id, deadline, self.clock.as_ref());
             waited.await.map_err(approval_failed)?;
+            // Much can happen while a human makes up their mind.
+            self.authenticator
+                .still_good(credential, self.clock.now())
+                .map_err(|error| refused(service, &error))?;
             standing =
                 self.approvals.request(&asked, self.clock.now()).await.map_err(approval_failed)?;
         }
@@ -384,7 +380,11 @@ impl Decider {
             profile: union,
             on_unmaskable: service.on_unmaskable,
         });
-        Ok(Permit { mask, remove_credentials: service.remove_credentials })
+        Ok(Permit {
+            mask,
+            remove_credentials: service.remove_credentials,
+            credential_headers: self.authenticator.credential_headers(&service.acceptance),
+        })
     }
 }
 
@@ -402,6 +402,18 @@ struct Case<'a> {
     credential: &'a Credential,
     read: &'a ReadRequest,
     now: UnixMillis,
+}
+
+/// What a credential that is not good is answered with.
+fn refused(service: &Service, error: &IdentityError) -> Refusal {
+    match error.fault() {
+        Fault::Operator => unavailable(error.code(), &error.to_string()),
+        Fault::Caller => Refusal::Unauthenticated {
+            code: error.code(),
+            detail: error.to_string(),
+            resource_metadata: service.resource_metadata.clone(),
+        },
+    }
 }
 
 /// The id that a JSON-RPC answer repeats.

@@ -21,7 +21,7 @@ use crate::decide::{Decider, Rules};
 use crate::envoy::{CheckService, OutcomesService};
 use crate::health::Health;
 use crate::http::{HttpState, router};
-use crate::identity::SettingsError;
+use crate::identity::{SettingsError, Withdrawals, WithdrawalsError};
 use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
@@ -58,6 +58,9 @@ pub enum ServeError {
     /// Keys cannot be fetched.
     #[error("the issuers cannot be used: {0}")]
     Issuers(#[from] SettingsError),
+    /// What was revoked cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Withdrawals(#[from] WithdrawalsError),
     /// The inspection plan contradicts itself.
     #[error("the configuration contradicts itself: {0}")]
     Plan(#[from] PlanError),
@@ -84,7 +87,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let store: Arc<dyn Store> = Arc::new(config.open_store()?);
     let audit = Arc::new(AuditLog::new(Arc::clone(&store)));
     let approvals = Arc::new(Approvals::new(Arc::clone(&store)));
-    let authenticator = Arc::new(config.authenticator()?);
+    let withdrawals = Arc::new(Withdrawals::new(Arc::clone(&store)));
+    withdrawals.read(clock.now()).await?;
+    let authenticator =
+        Arc::new(config.authenticator()?.with_withdrawals(Arc::clone(&withdrawals)));
     authenticator.start().await;
     let started = SystemRecord {
         policy_set: Some(policies.current().digest()),
@@ -97,6 +103,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let every = config.policies.reload;
     tokio::spawn(Arc::clone(&policies).watch(every, Arc::clone(&clock), events));
     let recorder = tokio::spawn(record_changes(changes, Arc::clone(&audit), Arc::clone(&clock)));
+    let reader = tokio::spawn(Arc::clone(&withdrawals).keep_fresh(Arc::clone(&clock)));
     let sweeper = tokio::spawn(sweep(Arc::clone(&approvals), Arc::clone(&clock)));
 
     let ports = Ports {
@@ -108,6 +115,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         state: HttpState {
             health: Arc::new(Health::new(
                 Arc::clone(&authenticator),
+                withdrawals,
                 Arc::clone(&policies),
                 Arc::clone(&store),
             )),
@@ -126,6 +134,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     };
     let served = ports.serve(grpc, http, stop).await;
     recorder.abort();
+    reader.abort();
     sweeper.abort();
     let stopped = system(SystemEvent::Stopped, clock.now());
     audit.append(&Record::System(stopped), clock.now()).await?;

@@ -62,6 +62,8 @@ pub struct Permit {
     pub mask: Option<MaskOrder>,
     /// Whether the caller's credential is kept from the service.
     pub remove_credentials: bool,
+    /// The headers that may hold one, besides `Authorization`.
+    pub credential_headers: Vec<String>,
 }
 
 /// It may not pass.

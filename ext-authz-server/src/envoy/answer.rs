@@ -47,6 +47,7 @@ fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
     let mut headers_to_remove = vec![FACTS_HEADER.to_owned()];
     if permit.remove_credentials {
         headers_to_remove.push("authorization".to_owned());
+        headers_to_remove.extend(permit.credential_headers);
     }
     if permit.mask.is_some() {
         // A part of a document cannot be masked, nor (yet) a compressed one:
@@ -351,9 +352,13 @@ mod tests {
     #[test]
     fn an_allowed_request_loses_its_credential_where_the_service_says_so() {
         for (remove_credentials, expected) in
-            [(true, vec![FACTS_HEADER, "authorization"]), (false, vec![FACTS_HEADER])]
+            [(true, vec![FACTS_HEADER, "authorization", "x-api-key"]), (false, vec![FACTS_HEADER])]
         {
-            let permit = Permit { mask: None, remove_credentials };
+            let permit = Permit {
+                mask: None,
+                remove_credentials,
+                credential_headers: vec!["x-api-key".to_owned()],
+            };
             let response = allowed(&DecisionId::new(Uuid::nil()), permit);
             let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
                 panic!("not allowed");

@@ -19,7 +19,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use chaperone_inspection::digest::Digest;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 pub use self::book::{
     ApiKeyBook, ApiKeyError, ApiKeyOrder, ApiKeyView, MAX_API_KEY_LIFE, NewApiKey,
@@ -76,7 +76,7 @@ impl ApiKey {
             .and_then(|rest| rest.split_once('_'))
             .ok_or(malformed.clone())?;
         let id = id.parse().map_err(|_| malformed.clone())?;
-        let secret = unhex(secret).map(Zeroizing::new).ok_or(malformed)?;
+        let secret = unhex(secret).ok_or(malformed)?;
         Ok(Self { id, secret })
     }
 
@@ -86,9 +86,7 @@ impl ApiKey {
         text.push_str(PREFIX);
         text.push_str(&self.id.to_string());
         text.push('_');
-        for byte in self.secret.iter() {
-            push_hex(&mut text, *byte);
-        }
+        text.push_str(&Zeroizing::new(hex::encode(&self.secret[..])));
         text
     }
 
@@ -110,7 +108,7 @@ impl fmt::Debug for ApiKey {
 
 impl fmt::Display for ApiKeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -123,7 +121,7 @@ impl FromStr for ApiKeyId {
     type Err = ApiKeyIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        unhex(text).map(Self).ok_or(ApiKeyIdError)
+        unhex(text).map(|bytes| Self(*bytes)).ok_or(ApiKeyIdError)
     }
 }
 
@@ -142,34 +140,10 @@ impl From<ApiKeyId> for String {
 }
 
 /// The bytes that `text` spells in lower-case hexadecimal: one key has one spelling.
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let mut bytes = [0; N];
-    let pairs = text.as_bytes().chunks_exact(2);
-    if text.len() != N * 2 {
-        return None;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let [high, low] = pair else { return None };
-        match (digit(*high), digit(*low)) {
-            (Some(high), Some(low)) => *byte = high << 4 | low,
-            _ => {
-                bytes.zeroize();
-                return None;
-            }
-        }
-    }
-    Some(bytes)
-}
-
-fn push_hex(text: &mut String, byte: u8) {
-    for digit in [byte >> 4, byte & 15] {
-        text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-    }
+fn unhex<const N: usize>(text: &str) -> Option<Zeroizing<[u8; N]>> {
+    let mut bytes = Zeroizing::new([0; N]);
+    let lower = !text.contains(|c: char| c.is_ascii_uppercase());
+    (lower && hex::decode_to_slice(text, &mut bytes[..]).is_ok()).then_some(bytes)
 }
 
 /// The API keys, as they were when the store was last read.

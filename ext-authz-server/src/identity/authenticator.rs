@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::acting::Shown;
 use super::actors::Signed;
-use super::api_key::{ApiKey, ApiKeys};
+use super::api_key::ApiKey;
 use super::chain::{Chain, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
@@ -21,9 +21,10 @@ use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
-use super::revocation::{Revocations, ids_of};
+use super::revocation::ids_of;
 use super::token::{Token, bearer};
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
+use super::withdrawals::Withdrawals;
 use crate::time::UnixMillis;
 
 /// The most hops that may be configured: a chain is an argument about trust, and no
@@ -159,8 +160,7 @@ pub struct Authenticator {
     second: Option<SecondCredential>,
     api_key_header: Option<HeaderName>,
     fetcher: KeyFetcher,
-    revocations: Option<Arc<Revocations>>,
-    api_keys: Option<Arc<ApiKeys>>,
+    withdrawals: Option<Arc<Withdrawals>>,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
 }
@@ -203,22 +203,16 @@ impl Authenticator {
             second,
             api_key_header,
             fetcher,
-            revocations: None,
-            api_keys: None,
+            withdrawals: None,
             tasks: OnceLock::new(),
         })
     }
 
-    /// The same one, which refuses what is among `revocations`.
+    /// The same one, which refuses what was revoked, and knows API keys. Without them
+    /// nothing is revoked, and no API key is known.
     #[must_use]
-    pub fn with_revocations(self, revocations: Arc<Revocations>) -> Self {
-        Self { revocations: Some(revocations), ..self }
-    }
-
-    /// The same one, which knows those API keys; without them there is none.
-    #[must_use]
-    pub fn with_api_keys(self, api_keys: Arc<ApiKeys>) -> Self {
-        Self { api_keys: Some(api_keys), ..self }
+    pub fn with_withdrawals(self, withdrawals: Arc<Withdrawals>) -> Self {
+        Self { withdrawals: Some(withdrawals), ..self }
     }
 
     /// Fetches published keys, waits until each set of them was fetched or could not
@@ -248,6 +242,14 @@ impl Authenticator {
         self.api_key_header.as_ref()
     }
 
+    /// The headers besides `Authorization` that hold credentials of ours in a request
+    /// to a service that accepts what `acceptance` says.
+    pub fn credential_headers(&self, acceptance: &Acceptance) -> Vec<String> {
+        let api_key = self.api_key_header().filter(|_| acceptance.api_keys);
+        let headers = self.second_header().into_iter().chain(api_key);
+        headers.map(|header| header.as_str().to_owned()).collect()
+    }
+
     /// Who the credentials of a request prove at `now`, for a service that accepts
     /// what `acceptance` says.
     pub async fn authenticate(
@@ -267,10 +269,10 @@ impl Authenticator {
         credential: &Credential,
         now: UnixMillis,
     ) -> Result<(), IdentityError> {
-        let Some(revocations) = &self.revocations else { return Ok(()) };
+        let Some(withdrawals) = &self.withdrawals else { return Ok(()) };
         let actor = credential.actor.as_deref();
         let ids = ids_of(&credential.token).chain(actor.into_iter().flat_map(ids_of));
-        revocations.check(&credential.chain, ids, now)
+        withdrawals.revocations.check(&credential.chain, ids, now)
     }
 
     /// What the credentials of a request prove, revoked or not.
@@ -326,8 +328,8 @@ impl Authenticator {
 
     /// The API key, if it is good.
     fn keyed(&self, key: &ApiKey, now: UnixMillis) -> Result<Shown, IdentityError> {
-        let known = self.api_keys.as_ref().ok_or(IdentityError::ApiKeyUnknown)?;
-        let good = known.check(key, &self.patterns, now)?;
+        let known = self.withdrawals.as_ref().ok_or(IdentityError::ApiKeyUnknown)?;
+        let good = known.api_keys.check(key, &self.patterns, now)?;
         let token = VerifiedToken::of_api_key(key.id(), good);
         let token = Arc::new(token.map_err(|_| IdentityError::SubjectMissing)?);
         Ok(Shown { token, sender_constrained: false })

@@ -29,10 +29,11 @@ mod revocation;
 pub(crate) mod test_issuer;
 mod token;
 mod verified;
+mod withdrawals;
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use api_key::{
-    ApiKey, ApiKeyBook, ApiKeyError, ApiKeyId, ApiKeyIdError, ApiKeyOrder, ApiKeyView, ApiKeys,
+    ApiKey, ApiKeyBook, ApiKeyError, ApiKeyId, ApiKeyIdError, ApiKeyOrder, ApiKeyView,
     MAX_API_KEY_LIFE, NewApiKey,
 };
 pub use authenticator::{
@@ -54,7 +55,8 @@ pub use polled::POLL;
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use revocation::{
     Revocation, RevocationBook, RevocationError, RevocationId, RevocationIdError, RevocationOrder,
-    RevocationTarget, Revocations, TargetError,
+    RevocationTarget, TargetError,
 };
 pub use token::{MAX_TOKEN_BYTES, Token};
 pub use verified::TokenFacts;
+pub use withdrawals::{Withdrawals, WithdrawalsError};
