@@ -21,6 +21,12 @@ pub(super) fn resolve(
     if written.is_empty() {
         errors.push(ConfigError::general("issuers is empty; nobody could call"));
     }
+    if written.contains_key(IssuerAlias::API_KEYS) {
+        let alias = IssuerAlias::API_KEYS;
+        errors.push(ConfigError::general(format!(
+            "issuers.{alias}: this alias is that of API keys; take another"
+        )));
+    }
     let aliases: Vec<String> = written.keys().cloned().collect();
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
     written
