@@ -160,6 +160,36 @@ pub(super) struct Issuer {
     /// How long fetched keys are used when they can no longer be fetched.
     #[serde(default = "defaults::key_max_stale")]
     pub(super) max_stale: Time,
+    /// Where it is asked about opaque tokens (RFC 7662). With this and without `keys`,
+    /// it signs none.
+    pub(super) introspection: Option<Introspection>,
+}
+
+/// Where an issuer is asked about its opaque tokens, and how.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Introspection {
+    /// The introspection endpoint (https, or http on a loopback address).
+    #[schemars(with = "String")]
+    pub(super) url: Spanned<String>,
+    /// The name that we are registered under there.
+    pub(super) client_id: String,
+    /// A file that holds our secret there. Relative to the configuration file.
+    pub(super) client_secret_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub(super) client_secret_env: Option<String>,
+    /// What its opaque tokens begin with. Of several issuers with opaque tokens, one
+    /// may be without: it is asked about those with no other one's prefix.
+    pub(super) prefix: Option<String>,
+    /// How long it may take to answer; less than Envoy waits for a decision.
+    #[serde(default = "defaults::introspection_timeout")]
+    pub(super) timeout: Time,
+    /// How long a good token is believed to be good, at most; never past its `exp`.
+    #[serde(default = "defaults::remember_active")]
+    pub(super) remember_active: Time,
+    /// How long a bad one is believed to be bad.
+    #[serde(default = "defaults::remember_inactive")]
+    pub(super) remember_inactive: Time,
 }
 
 /// Where an issuer's keys are: one of these.
@@ -390,6 +420,18 @@ mod defaults {
 
     pub(super) fn key_max_stale() -> Time {
         Time(Duration::from_hours(24))
+    }
+
+    pub(super) fn introspection_timeout() -> Time {
+        Time(Duration::from_millis(1500))
+    }
+
+    pub(super) fn remember_active() -> Time {
+        Time(Duration::from_mins(1))
+    }
+
+    pub(super) fn remember_inactive() -> Time {
+        Time(Duration::from_secs(5))
     }
 
     pub(super) fn policy_reload() -> Time {

@@ -2,15 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use serde_saphyr::Spanned;
+use zeroize::Zeroizing;
 
 use super::error::{ConfigError, unknown};
 use super::file;
 use crate::identity::{
-    Algorithm, GroupClaim, IssuerAlias, IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource,
-    PrincipalKind,
+    Algorithm, ClientSecret, GroupClaim, IntrospectionSettings, IssuerAlias, IssuerSettings,
+    IssuerUrl, JwkSet, JwksUrl, KeySource, PrincipalKind,
 };
+
+/// Longer than any caller waits.
+const MAX_INTROSPECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a token may be good here after its issuer has revoked it.
+const MAX_REMEMBERED_ACTIVE: Duration = Duration::from_mins(15);
+/// How long a new token may be bad here because it was tried too early.
+const MAX_REMEMBERED_INACTIVE: Duration = Duration::from_mins(1);
 
 /// Resolves every issuer.
 pub(super) fn resolve(
@@ -71,7 +80,8 @@ impl Resolver<'_> {
             .map_err(|error| self.errors.push(ConfigError::at(&written.issuer, error.to_string())))
             .ok();
         let keys = issuer.as_ref().and_then(|issuer| {
-            let keys = key_source(&written.keys, issuer, self.folder);
+            let asked = written.introspection.is_some();
+            let keys = key_source(&written.keys, asked, issuer, self.folder);
             keys.map_err(|message| self.error(&format!("keys: {message}"))).ok()
         });
         let settings = IssuerSettings {
@@ -88,6 +98,7 @@ impl Resolver<'_> {
             max_lifetime: written.max_lifetime.0,
             refresh: written.refresh.0,
             max_stale: written.max_stale.0,
+            introspection: written.introspection.and_then(|written| self.introspection(&written)),
             issuer: issuer?,
             keys: keys?,
         };
@@ -114,6 +125,39 @@ impl Resolver<'_> {
         written.iter().filter_map(parse).collect()
     }
 
+    fn introspection(&mut self, written: &file::Introspection) -> Option<IntrospectionSettings> {
+        let url = JwksUrl::parse(&written.url.value).map_err(|_| {
+            let message = "introspection is asked by https, or by http on a loopback address, \
+                           with no user name in the URL";
+            self.errors.push(ConfigError::at(&written.url, message));
+        });
+        let secret = client_secret(written, self.folder)
+            .map_err(|message| self.error(&format!("introspection: {message}")));
+        if let Some(prefix) = &written.prefix
+            && let Err(message) = check_prefix(prefix)
+        {
+            self.error(&format!("introspection.prefix: {message}"));
+        }
+        for (name, time, most) in [
+            ("timeout", written.timeout, MAX_INTROSPECTION_TIMEOUT),
+            ("remember_active", written.remember_active, MAX_REMEMBERED_ACTIVE),
+            ("remember_inactive", written.remember_inactive, MAX_REMEMBERED_INACTIVE),
+        ] {
+            if time.0 > most || (name == "timeout" && time.0.is_zero()) {
+                self.error(&format!("introspection.{name} is at most {} s", most.as_secs()));
+            }
+        }
+        Some(IntrospectionSettings {
+            url: url.ok()?,
+            client_id: written.client_id.clone(),
+            client_secret: secret.ok()?,
+            prefix: written.prefix.clone(),
+            timeout: written.timeout.0,
+            remember_active: written.remember_active.0,
+            remember_inactive: written.remember_inactive.0,
+        })
+    }
+
     fn error(&mut self, message: &str) {
         self.errors.push(ConfigError::general(format!("issuers.{}.{message}", self.alias)));
     }
@@ -121,10 +165,12 @@ impl Resolver<'_> {
 
 fn key_source(
     written: &file::IssuerKeys,
+    asked: bool,
     issuer: &IssuerUrl,
     folder: &Path,
 ) -> Result<KeySource, String> {
     match (&written.jwks_url, &written.jwks_file, &written.jwks) {
+        (None, None, None) if asked => Ok(KeySource::Unsigned),
         (None, None, None) => KeySource::discovery(issuer).map_err(|error| {
             format!("{error}; or say where they are: jwks_url, jwks_file or jwks")
         }),
@@ -143,4 +189,30 @@ fn key_source(
             .map_err(|error| format!("jwks: {error}")),
         _ => Err("write one of jwks_url, jwks_file and jwks".to_owned()),
     }
+}
+
+fn client_secret(written: &file::Introspection, folder: &Path) -> Result<ClientSecret, String> {
+    let text = match (&written.client_secret_file, &written.client_secret_env) {
+        (Some(path), None) => {
+            let path = folder.join(path);
+            std::fs::read_to_string(&path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?
+        }
+        (None, Some(name)) => std::env::var(name)
+            .map_err(|_| format!("the environment variable {name} is not set"))?,
+        _ => return Err("write either client_secret_file or client_secret_env".to_owned()),
+    };
+    let text = Zeroizing::new(text);
+    ClientSecret::new(text.trim()).ok_or_else(|| "the client secret is empty".to_owned())
+}
+
+fn check_prefix(prefix: &str) -> Result<(), &'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    if prefix.is_empty() || !prefix.bytes().all(allowed) {
+        return Err("a prefix is made of what tokens are made of, such as `opq_`");
+    }
+    if prefix.starts_with("chp_") {
+        return Err("`chp_` is what API keys begin with; take another");
+    }
+    Ok(())
 }

@@ -27,6 +27,8 @@ pub(super) struct Signed<'a> {
     pub(super) patterns: &'a GroupPatterns,
     /// The most hops.
     pub(super) max_depth: usize,
+    /// What its tokens are.
+    pub(super) credential: CredentialKind,
 }
 
 impl Signed<'_> {
@@ -135,11 +137,8 @@ impl Signed<'_> {
                 groups.extend(claim.groups(described_by)?);
             }
         }
-        let credential = if assurance == Assurance::Proven {
-            CredentialKind::Token
-        } else {
-            CredentialKind::Named
-        };
+        let credential =
+            if assurance == Assurance::Proven { self.credential } else { CredentialKind::Named };
         Ok(Hop { credential, ..Hop::new(principal, assurance, groups) })
     }
 }
@@ -167,6 +166,7 @@ mod tests {
             aliases: &aliases,
             patterns: &patterns,
             max_depth: 8,
+            credential: CredentialKind::Token,
         };
         signed.chain(&Claims::parse(claims.to_string().as_bytes(), 100).unwrap())
     }

@@ -11,18 +11,19 @@ use tokio::time::Instant;
 use super::acting::Shown;
 use super::actors::Signed;
 use super::api_key::ApiKey;
-use super::chain::{Chain, IssuerAlias};
+use super::chain::{Chain, CredentialKind, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
 use super::error::IdentityError;
 use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
+use super::introspection::{Introspector, PrefixTwice, Prefixes};
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
-use super::jwt::Unverified;
+use super::jwt::{Unverified, has_header};
 use super::keys::{Keys, PublishedKeys};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::revocation::ids_of;
-use super::token::{Token, bearer};
+use super::token::{OpaqueToken, Token, bearer};
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
 use super::withdrawals::Withdrawals;
 use crate::time::UnixMillis;
@@ -112,6 +113,11 @@ pub enum SettingsError {
     /// A group's pattern mentions an issuer that is not configured.
     #[error("a group has principals of the issuer `{0}`, which is not configured")]
     PatternIssuerUnknown(IssuerAlias),
+    /// It is not clear whom to ask about an opaque token.
+    #[error(
+        "the issuers `{0}` and `{1}` have opaque tokens; give each an `introspection.prefix` of its own"
+    )]
+    PrefixTwice(IssuerAlias, IssuerAlias),
     /// Keys would be too old before they are fetched again.
     #[error("issuer `{0}` has a `max_stale` that is shorter than its `refresh`")]
     StaleBeforeRefresh(IssuerAlias),
@@ -157,6 +163,7 @@ pub struct Authenticator {
     aliases: BTreeMap<String, IssuerAlias>,
     patterns: GroupPatterns,
     max_depth: usize,
+    prefixes: Prefixes,
     second: Option<SecondCredential>,
     api_key_header: Option<HeaderName>,
     fetcher: KeyFetcher,
@@ -168,6 +175,7 @@ pub struct Authenticator {
 struct Issuer {
     settings: IssuerSettings,
     keys: Keys,
+    introspector: Option<Introspector>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -191,8 +199,13 @@ impl Authenticator {
         let aliases = aliases.collect();
         let issuers: BTreeMap<_, _> = issuers
             .into_iter()
-            .map(|settings| (settings.alias.clone(), Issuer::new(settings)))
-            .collect();
+            .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings)?)))
+            .collect::<Result<_, SettingsError>>()?;
+        let asked = issuers
+            .iter()
+            .filter_map(|(alias, issuer)| Some((alias, issuer.settings.introspection.as_ref()?)));
+        let prefixes = Prefixes::new(asked)
+            .map_err(|PrefixTwice(one, other)| SettingsError::PrefixTwice(one, other))?;
         let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
         let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
         Ok(Self {
@@ -200,6 +213,7 @@ impl Authenticator {
             aliases,
             patterns,
             max_depth,
+            prefixes,
             second,
             api_key_header,
             fetcher,
@@ -285,9 +299,8 @@ impl Authenticator {
         let first = if let Some(key) = api_key(presented, acceptance)? {
             self.keyed(&key, now)?
         } else {
-            let token = presented.authorization.ok_or(IdentityError::TokenMissing)?;
-            let token = Token::from_authorization(token)?;
-            self.shown(&token, presented, acceptance, now).await?
+            let value = presented.authorization.ok_or(IdentityError::TokenMissing)?;
+            self.first(value, presented, acceptance, now).await?
         };
         let Some((second, holds)) = self.second_of(presented)? else {
             return Ok(first.alone());
@@ -344,14 +357,54 @@ impl Authenticator {
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
         let (token, issuer) = self.signed(token, acceptance).await?;
-        token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
-        let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
-        if token.audiences.is_disjoint(audiences) {
-            return Err(IdentityError::AudienceMismatch);
+        fits(token, issuer, presented, acceptance, now)
+    }
+
+    /// The token in the value of an `Authorization` header, signed or opaque.
+    async fn first(
+        &self,
+        value: &str,
+        presented: &Presented<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Shown, IdentityError> {
+        if let Some((token, issuer)) = self.opaque(value)? {
+            return self.introspected(&token, issuer, presented, acceptance, now).await;
         }
-        acceptance.accepts(&token.chain.current().principal.issuer)?;
-        let sender_constrained = token.confirmation.proven_by(presented)?;
-        Ok(Shown { token, sender_constrained })
+        let token = Token::from_authorization(value)?;
+        self.shown(&token, presented, acceptance, now).await
+    }
+
+    /// The opaque token in the value of an `Authorization` header, if it is one, and
+    /// whom to ask about it.
+    fn opaque(&self, value: &str) -> Result<Option<(OpaqueToken, &Issuer)>, IdentityError> {
+        if self.prefixes.is_empty() {
+            return Ok(None);
+        }
+        let text = bearer(value)?;
+        if Token::parse(text).is_ok_and(|token| has_header(&token)) {
+            return Ok(None);
+        }
+        let token = OpaqueToken::parse(text)?;
+        let issuer = self.prefixes.issuer_of(&token).and_then(|alias| self.issuers.get(alias));
+        Ok(issuer.map(|issuer| (token, issuer)))
+    }
+
+    /// The opaque token, if its issuer says that it is good for this request.
+    async fn introspected(
+        &self,
+        token: &OpaqueToken,
+        issuer: &Issuer,
+        presented: &Presented<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Shown, IdentityError> {
+        let settings = &issuer.settings;
+        acceptance.accepts(&settings.alias)?;
+        let asked = issuer.introspector.as_ref().ok_or(IdentityError::IssuerUnknown)?;
+        let read = |claims: &Claims| self.read(settings, claims, None, CredentialKind::Opaque);
+        let token = asked.introspect(token, self.max_depth, now, read).await?;
+        fits(token, settings, presented, acceptance, now)
     }
 
     /// The token, if its issuer signed it: what does not depend on the request.
@@ -362,7 +415,7 @@ impl Authenticator {
     ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
         let unverified = Unverified::read(token)?;
         let issuer = self.aliases.get(unverified.issuer()?.as_ref());
-        let Issuer { settings, keys } =
+        let Issuer { settings, keys, .. } =
             issuer.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)?;
         acceptance.accepts(&settings.alias)?;
         if !settings.algorithms.contains(&unverified.algorithm) {
@@ -370,7 +423,8 @@ impl Authenticator {
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
         let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
-        Ok((Arc::new(self.read(settings, &claims, key.kid())?), settings))
+        let token = self.read(settings, &claims, key.kid(), CredentialKind::Token)?;
+        Ok((Arc::new(token), settings))
     }
 
     /// What the claims of a token that `signer` signed with the key called `key` say.
@@ -379,9 +433,10 @@ impl Authenticator {
         signer: &IssuerSettings,
         claims: &Claims,
         key: Option<&str>,
+        credential: CredentialKind,
     ) -> Result<VerifiedToken, IdentityError> {
         let lifetime = Lifetime::read(claims)?;
-        let signed = self.signed_by(signer);
+        let signed = self.signed_by(signer, credential);
         let chain = signed.chain(claims)?;
         let may_act = signed.may_act(claims)?;
         if let Some(named) = &may_act
@@ -421,7 +476,11 @@ impl Authenticator {
         self.issuers.values().map(health).collect()
     }
 
-    fn signed_by<'a>(&'a self, signer: &'a IssuerSettings) -> Signed<'a> {
+    fn signed_by<'a>(
+        &'a self,
+        signer: &'a IssuerSettings,
+        credential: CredentialKind,
+    ) -> Signed<'a> {
         Signed {
             signer: &signer.alias,
             group_claims: &signer.groups,
@@ -429,6 +488,7 @@ impl Authenticator {
             aliases: &self.aliases,
             patterns: &self.patterns,
             max_depth: self.max_depth,
+            credential,
         }
     }
 
@@ -449,24 +509,47 @@ impl Authenticator {
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings) -> Self {
+    fn new(settings: IssuerSettings) -> Result<Self, SettingsError> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
+            KeySource::Unsigned => Keys::Unsigned,
             KeySource::Published(PublishedAt(location)) => {
                 let (refresh, max_stale) = (settings.refresh, settings.max_stale);
                 let alias = settings.alias.clone();
                 Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
             }
         };
-        Self { settings, keys }
+        let introspector = settings.introspection.clone().map(|introspection| {
+            Introspector::new(settings.alias.clone(), settings.issuer.clone(), introspection)
+        });
+        let introspector = introspector.transpose().map_err(SettingsError::HttpClient)?;
+        Ok(Self { settings, keys, introspector })
     }
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) => None,
+            Keys::Written(_) | Keys::Unsigned => None,
             Keys::Published(keys) => Some(keys),
         }
     }
+}
+
+/// The token of `issuer`, if it is good for this request.
+fn fits(
+    token: Arc<VerifiedToken>,
+    issuer: &IssuerSettings,
+    presented: &Presented<'_>,
+    acceptance: &Acceptance,
+    now: UnixMillis,
+) -> Result<Shown, IdentityError> {
+    token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
+    let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
+    if token.audiences.is_disjoint(audiences) {
+        return Err(IdentityError::AudienceMismatch);
+    }
+    acceptance.accepts(&token.chain.current().principal.issuer)?;
+    let sender_constrained = token.confirmation.proven_by(presented)?;
+    Ok(Shown { token, sender_constrained })
 }
 
 /// The API key that a request shows instead of a token, if it does. Its header is

@@ -47,7 +47,7 @@ impl JwksUrl {
         }
     }
 
-    fn is_https(&self) -> bool {
+    pub(super) fn is_https(&self) -> bool {
         self.0.scheme() == "https"
     }
 }

@@ -10,6 +10,7 @@ use super::algorithm::Algorithm;
 use super::chain::IssuerAlias;
 use super::fetch::{JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
+use super::introspection::IntrospectionSettings;
 use super::jwks::JwkSet;
 
 /// One issuer of tokens.
@@ -40,6 +41,8 @@ pub struct IssuerSettings {
     /// How long fetched keys are used when they can no longer be fetched; at least
     /// `refresh`.
     pub max_stale: Duration,
+    /// Where it is asked about opaque tokens; `None` when it has none.
+    pub introspection: Option<IntrospectionSettings>,
 }
 
 impl IssuerSettings {
@@ -59,6 +62,7 @@ impl IssuerSettings {
             max_lifetime: Duration::from_hours(1),
             refresh: Duration::from_mins(5),
             max_stale: Duration::from_hours(24),
+            introspection: None,
         }
     }
 }
@@ -100,6 +104,8 @@ pub enum KeySource {
     Document(JwkSet),
     /// Published at a URL.
     Published(PublishedAt),
+    /// Nowhere: it signs no tokens, and is asked about each.
+    Unsigned,
 }
 
 /// Where an issuer publishes its keys.

@@ -28,6 +28,8 @@ pub(super) enum Keys {
     Written(JwkSet),
     /// The issuer publishes them.
     Published(Arc<PublishedKeys>),
+    /// There are none.
+    Unsigned,
 }
 
 impl Keys {
@@ -41,6 +43,7 @@ impl Keys {
         let found = match self {
             Self::Written(set) => set.named(kid),
             Self::Published(published) => published.named(kid).await?,
+            Self::Unsigned => return Err(IdentityError::KeyUnknown),
         };
         if found.is_empty() {
             return Err(IdentityError::KeyUnknown);
@@ -56,6 +59,7 @@ impl Keys {
                 KeysState { usable: true, count: set.len(), age: None, last_error: None }
             }
             Self::Published(published) => published.state(at),
+            Self::Unsigned => KeysState { usable: true, count: 0, age: None, last_error: None },
         }
     }
 }

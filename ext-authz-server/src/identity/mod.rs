@@ -5,7 +5,8 @@
 //! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
 //! into a chain (`actors`, `groups`); its sender proves to have its key
 //! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
-//! Nothing of it may have been revoked (`revocation`).
+//! Nothing of it may have been revoked (`revocation`). An opaque token's issuer is
+//! asked what it says (`introspection`), and an API key is looked up (`api_key`).
 
 mod acting;
 mod actors;
@@ -18,6 +19,7 @@ mod confirmation;
 mod error;
 mod fetch;
 mod groups;
+mod introspection;
 mod issuer;
 mod jwks;
 mod jwt;
@@ -47,6 +49,7 @@ pub use fetch::{JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
 };
+pub use introspection::{ClientSecret, IntrospectionSettings};
 pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
