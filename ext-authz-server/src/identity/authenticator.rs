@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use super::acting::Shown;
 use super::actors::Signed;
-use super::api_key::ApiKey;
 use super::chain::{Chain, CredentialKind, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
@@ -19,11 +18,11 @@ use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
 use super::introspection::{Introspector, PrefixTwice, Prefixes};
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
-use super::jwt::{Unverified, has_header};
+use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::revocation::ids_of;
-use super::token::{OpaqueToken, Token, bearer};
+use super::token::Token;
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
 use super::withdrawals::Withdrawals;
 use crate::time::UnixMillis;
@@ -296,12 +295,7 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let first = if let Some(key) = api_key(presented, acceptance)? {
-            self.keyed(&key, now)?
-        } else {
-            let value = presented.authorization.ok_or(IdentityError::TokenMissing)?;
-            self.first(value, presented, acceptance, now).await?
-        };
+        let first = self.first(presented, acceptance, now).await?;
         let Some((second, holds)) = self.second_of(presented)? else {
             return Ok(first.alone());
         };
@@ -339,15 +333,6 @@ impl Authenticator {
         Ok(Some((Token::parse(value.trim_matches([' ', '\t']))?, *holds)))
     }
 
-    /// The API key, if it is good.
-    fn keyed(&self, key: &ApiKey, now: UnixMillis) -> Result<Shown, IdentityError> {
-        let known = self.withdrawals.as_ref().ok_or(IdentityError::ApiKeyUnknown)?;
-        let good = known.api_keys.check(key, &self.patterns, now)?;
-        let token = VerifiedToken::of_api_key(key.id(), good);
-        let token = Arc::new(token.map_err(|_| IdentityError::SubjectMissing)?);
-        Ok(Shown { token, sender_constrained: false })
-    }
-
     /// The token, if it is good for this request.
     async fn shown(
         &self,
@@ -358,53 +343,6 @@ impl Authenticator {
     ) -> Result<Shown, IdentityError> {
         let (token, issuer) = self.signed(token, acceptance).await?;
         fits(token, issuer, presented, acceptance, now)
-    }
-
-    /// The token in the value of an `Authorization` header, signed or opaque.
-    async fn first(
-        &self,
-        value: &str,
-        presented: &Presented<'_>,
-        acceptance: &Acceptance,
-        now: UnixMillis,
-    ) -> Result<Shown, IdentityError> {
-        if let Some((token, issuer)) = self.opaque(value)? {
-            return self.introspected(&token, issuer, presented, acceptance, now).await;
-        }
-        let token = Token::from_authorization(value)?;
-        self.shown(&token, presented, acceptance, now).await
-    }
-
-    /// The opaque token in the value of an `Authorization` header, if it is one, and
-    /// whom to ask about it.
-    fn opaque(&self, value: &str) -> Result<Option<(OpaqueToken, &Issuer)>, IdentityError> {
-        if self.prefixes.is_empty() {
-            return Ok(None);
-        }
-        let text = bearer(value)?;
-        if Token::parse(text).is_ok_and(|token| has_header(&token)) {
-            return Ok(None);
-        }
-        let token = OpaqueToken::parse(text)?;
-        let issuer = self.prefixes.issuer_of(&token).and_then(|alias| self.issuers.get(alias));
-        Ok(issuer.map(|issuer| (token, issuer)))
-    }
-
-    /// The opaque token, if its issuer says that it is good for this request.
-    async fn introspected(
-        &self,
-        token: &OpaqueToken,
-        issuer: &Issuer,
-        presented: &Presented<'_>,
-        acceptance: &Acceptance,
-        now: UnixMillis,
-    ) -> Result<Shown, IdentityError> {
-        let settings = &issuer.settings;
-        acceptance.accepts(&settings.alias)?;
-        let asked = issuer.introspector.as_ref().ok_or(IdentityError::IssuerUnknown)?;
-        let read = |claims: &Claims| self.read(settings, claims, None, CredentialKind::Opaque);
-        let token = asked.introspect(token, self.max_depth, now, read).await?;
-        fits(token, settings, presented, acceptance, now)
     }
 
     /// The token, if its issuer signed it: what does not depend on the request.
@@ -552,32 +490,6 @@ fn fits(
     Ok(Shown { token, sender_constrained })
 }
 
-/// The API key that a request shows instead of a token, if it does. Its header is
-/// looked at only for a service that accepts API keys: for another one it may hold
-/// a credential of the service's own.
-fn api_key(
-    presented: &Presented<'_>,
-    acceptance: &Acceptance,
-) -> Result<Option<ApiKey>, IdentityError> {
-    if let (Some(key), true) = (presented.api_key, acceptance.api_keys) {
-        if presented.authorization.is_some() {
-            return Err(IdentityError::Malformed(
-                "an API key was sent in its header, and an Authorization header beside it",
-            ));
-        }
-        return ApiKey::parse(key.trim_matches([' ', '\t'])).map(Some);
-    }
-    match presented.authorization.map(bearer) {
-        Some(Ok(text)) if ApiKey::is_meant_by(text) => {
-            if !acceptance.api_keys {
-                return Err(IdentityError::ApiKeyNotAccepted);
-            }
-            ApiKey::parse(text).map(Some)
-        }
-        _ => Ok(None),
-    }
-}
-
 fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
     let AuthenticatorSettings { issuers, groups: patterns, max_depth, .. } = settings;
     if !(1..=MAX_MAX_DEPTH).contains(max_depth) {
@@ -620,3 +532,4 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
 
 #[cfg(test)]
 mod tests;
+mod unsigned;

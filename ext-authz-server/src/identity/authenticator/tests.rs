@@ -1,3 +1,5 @@
+mod withdrawn;
+
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
