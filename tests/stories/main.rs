@@ -13,4 +13,5 @@ mod facts;
 mod failing;
 mod masking;
 mod readme;
+mod revocation;
 mod tokens;

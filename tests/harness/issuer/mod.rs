@@ -5,6 +5,7 @@
 
 mod bad;
 mod keys;
+mod opaque;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value, json};
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::bad::GARBAGE;
 use self::keys::SigningKey;
+pub use self::opaque::{CLIENT_ID, CLIENT_SECRET};
 use crate::failure::Result;
 use crate::runtime::{self, Serving};
 
@@ -80,6 +82,7 @@ pub struct DevelopmentIssuer {
 #[derive(Debug)]
 struct Published {
     sites: [Site; 3],
+    opaque: opaque::Known,
     down: AtomicBool,
 }
 
@@ -99,7 +102,11 @@ impl DevelopmentIssuer {
             sites.push(Site { keys, fetches: AtomicUsize::new(0) });
         }
         let sites = sites.try_into().expect("one site an issuer");
-        let published = Arc::new(Published { sites, down: AtomicBool::new(false) });
+        let published = Arc::new(Published {
+            sites,
+            opaque: opaque::Known::default(),
+            down: AtomicBool::new(false),
+        });
         let serving = runtime::serve(router(published.clone()), port).await?;
         Ok(Self { published, serving })
     }
@@ -167,6 +174,10 @@ impl DevelopmentIssuer {
         self.published.down.store(down, Ordering::Relaxed);
     }
 
+    fn opaque(&self) -> &opaque::Known {
+        &self.published.opaque
+    }
+
     fn site(&self, issuer: Issuer) -> &Site {
         &self.published.sites[issuer.index()]
     }
@@ -211,6 +222,7 @@ fn router(published: Arc<Published>) -> Router {
     Router::new()
         .route("/{issuer}/jwks", get(jwks))
         .route("/{issuer}/.well-known/openid-configuration", get(discovery))
+        .route("/opaque/introspect", post(introspect))
         .with_state(published)
 }
 
@@ -250,6 +262,19 @@ async fn discovery(
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [issuer.algorithm()],
     })))
+}
+
+async fn introspect(
+    State(published): State<Arc<Published>>,
+    headers: axum::http::HeaderMap,
+    form: String,
+) -> std::result::Result<Json<Value>, StatusCode> {
+    if published.down.load(Ordering::Relaxed) {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let answer = published.opaque.answer(authorization.unwrap_or_default(), &form);
+    answer.map(Json).ok_or(StatusCode::UNAUTHORIZED)
 }
 
 /// The header of a token that `key` signs.
