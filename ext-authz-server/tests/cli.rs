@@ -204,6 +204,48 @@ fn what_a_configuration_names_and_is_not_there_is_refused() {
 }
 
 #[test]
+fn introspection_is_configured_with_a_secret_from_a_file_and_a_prefix_of_its_own() {
+    let folder = Folder::new("introspection");
+    folder.write("client.secret", "hunter2\n");
+    let legacy = r#"  legacy:
+    issuer: https://legacy.example
+    audiences: [customers]
+    introspection:
+      url: https://legacy.example/introspect
+      client_id: chaperone
+      client_secret_file: client.secret
+      prefix: "opq_"
+groups:
+"#;
+    let good = CONFIG.replacen("groups:\n", legacy, 1);
+    let check = |text: &str| {
+        folder.write("chaperone.yaml", text);
+        chaperone(&["config", "check", "--config", &folder.config()], "")
+    };
+    let ran = check(&good);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("legacy (for customers)"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("hunter2"));
+    let other = legacy.replace("legacy", "other");
+    for (right, wrong, told) in [
+        ("https://legacy.example/introspect", "http://legacy.example/introspect", "https"),
+        ("client_secret_file: client.secret", "client_secret_file: other", "cannot read"),
+        ("      client_secret_file: client.secret\n", "", "client_secret_env"),
+        ("client_secret_file: client.secret", "client_secret_env: NO_SUCH_VARIABLE", "not set"),
+        ("opq_", "chp_x", "API keys"),
+        ("opq_", "a b", "prefix"),
+        ("prefix:", "remember_active: 2h\n      prefix:", "at most 900 s"),
+        ("prefix:", "timeout: 0s\n      prefix:", "timeout"),
+        ("groups:\n", other.as_str(), "introspection.prefix"),
+    ] {
+        assert!(good.contains(right), "{right}");
+        let ran = check(&good.replacen(right, wrong, 1));
+        assert_eq!(ran.code, Some(2), "{wrong}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{wrong}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn the_configuration_schema_knows_every_section() {
     let ran = chaperone(&["config", "schema"], "");
     assert_eq!(ran.code, Some(0));
