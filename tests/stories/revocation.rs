@@ -346,7 +346,10 @@ async fn a_policy_can_forbid_what_api_keys_may_not_do() {
     eventually("the key is known", SOON, passes).await.unwrap();
     let policy = r#"@id("no-api-keys")
         forbid (principal, action, resource)
-        when { context.chain.credentials.contains("api_key") };"#;
+        when {
+            context.chain.credentials.contains("api_key") && context.hop.credential == "api_key" &&
+            principal.hasTag("owner") && principal.getTag("owner") == "corp-idp/ada"
+        };"#;
     std::fs::write(mesh.server.policies().join("zz-keys.cedar"), policy).unwrap();
     let denied = || async {
         let answer = request.clone().send().await.ok()?;
