@@ -22,7 +22,10 @@ use crate::approval::{
     ActionToApprove, ApprovalError, ApprovalId, ApprovalRequest, Approvals, Consumed, Standing,
 };
 use crate::audit::{AuditLog, Record};
-use crate::identity::{Authenticator, Credential, Fault, IdentityError, Presented, PrincipalKind};
+use crate::identity::{
+    Authenticator, Credential, Fault, IdentityError, PeerAttributes, Presented, PrincipalKind,
+    Scheme,
+};
 use crate::ledger::Ledger;
 use crate::policy::{
     ApprovalTerms, Decision, Enforce, Grant, Policies, ProfileName, Question, RequestContext,
@@ -31,7 +34,7 @@ use crate::policy::{
 use crate::redact::Redactor;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
-use crate::verdict::{ApprovalNotice, Caller, DecisionId, Permit, Refusal, Verdict};
+use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusal, Verdict};
 
 /// How soon a caller may ask again whether its request was approved.
 const APPROVAL_RETRY: Duration = Duration::from_secs(5);
@@ -55,6 +58,17 @@ pub struct GuardedRequest {
     pub grpc: bool,
     /// Where the request came from.
     pub source_address: Option<String>,
+    /// The client certificate of the connection, as far as Envoy tells it.
+    pub peer: TlsPeer,
+}
+
+/// What Envoy tells of a client certificate; empty where it tells nothing.
+#[derive(Clone, Debug, Default)]
+pub struct TlsPeer {
+    /// The name in it, `source.principal`.
+    pub principal: String,
+    /// The certificate in URL-encoded PEM, `source.certificate`.
+    pub certificate: String,
 }
 
 /// The headers of a request, by their names in lower case. Values do not print: some
@@ -67,6 +81,11 @@ impl RequestHeaders {
     /// comma.
     pub const fn new(headers: HashMap<String, String>) -> Self {
         Self(headers)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
     }
 
     /// The value of the header `name`, which is in lower case.
@@ -157,9 +176,12 @@ impl Decider {
         now: UnixMillis,
         caller: &mut Caller,
         ledger: &mut Ledger<'_>,
-    ) -> Result<Permit, Refusal> {
+    ) -> Result<Granted, Refusal> {
         let (service, route) = self.route(request)?;
         ledger.service(&service.name);
+        if let Some(document) = metadata(request, service) {
+            return Ok(Granted::Metadata(document));
+        }
         let credential = self.authenticate(request, service, now).await?;
         ledger.credential(&credential);
         let read = self.facts(request, route, now)?;
@@ -171,7 +193,8 @@ impl Decider {
             let detail = format!("The request could not be read: {}", unparsed.detail);
             return Err(denied("request_unparsed", detail));
         }
-        let answer = self.policies.current().decide(&Question {
+        let policies = self.policies.current();
+        let answer = policies.decide(&Question {
             chain: &credential.chain,
             enforce: self.rules.enforce,
             service: &service.name,
@@ -186,14 +209,19 @@ impl Decider {
         ledger.answer(&answer);
         let grant = match answer.decision {
             Decision::Allow(grant) => grant,
-            Decision::Deny(reasons) => return Err(service.denial(&reasons)),
+            Decision::Deny(reasons) => {
+                let remedy = policies.remedy(&reasons);
+                let sent_by = request.headers.get("authorization").and_then(Scheme::of);
+                return Err(service.denial(&reasons, remedy, sent_by));
+            }
             Decision::NeedsApproval(terms, grant) => {
                 let case = Case { request, service, credential: &credential, read: &read, now };
                 let _used = self.approved(&case, &answer.policy_set, &terms, ledger).await?;
                 grant
             }
         };
-        self.permit(service, &grant)
+        let dpop_nonce = request.headers.get("dpop").and_then(|_| self.authenticator.nonce(now));
+        Ok(Granted::Forward(Permit { dpop_nonce, ..self.permit(request, service, &grant)? }))
     }
 
     fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
@@ -217,8 +245,9 @@ impl Decider {
         now: UnixMillis,
     ) -> Result<Credential, Refusal> {
         let header = |name| request.headers.get(name);
+        let authorization = header("authorization");
         let presented = Presented {
-            authorization: header("authorization"),
+            authorization,
             second: self.authenticator.second_header().and_then(|name| header(name.as_str())),
             api_key: self.authenticator.api_key_header().and_then(|name| header(name.as_str())),
             proof: header("dpop"),
@@ -226,12 +255,18 @@ impl Decider {
             scheme: &request.scheme,
             authority: &request.authority,
             path: path_only(&request.path),
+            external_url: service.external_url.as_ref(),
+            peer: PeerAttributes {
+                principal: Some(&request.peer.principal),
+                certificate: Some(&request.peer.certificate),
+                forwarded: header("x-forwarded-client-cert"),
+            },
         };
         let credential = self
             .authenticator
             .authenticate(&presented, &service.acceptance, now)
             .await
-            .map_err(|error| refused(service, &error))?;
+            .map_err(|error| refused(service, request, &error))?;
         match credential.kind {
             PrincipalKind::Agent => Ok(credential),
             PrincipalKind::Human => Err(denied(
@@ -335,7 +370,7 @@ impl Decider {
             // Much can happen while a human makes up their mind.
             self.authenticator
                 .still_good(credential, self.clock.now())
-                .map_err(|error| refused(service, &error))?;
+                .map_err(|error| refused(service, request, &error))?;
             standing =
                 self.approvals.request(&asked, self.clock.now()).await.map_err(approval_failed)?;
         }
@@ -365,7 +400,12 @@ impl Decider {
         }
     }
 
-    fn permit(&self, service: &Service, grant: &Grant) -> Result<Permit, Refusal> {
+    fn permit(
+        &self,
+        request: &GuardedRequest,
+        service: &Service,
+        grant: &Grant,
+    ) -> Result<Permit, Refusal> {
         let mut union = Profile::default();
         for name in &grant.mask {
             // Profiles were resolved when the policies were loaded; one that is
@@ -380,11 +420,11 @@ impl Decider {
             profile: union,
             on_unmaskable: service.on_unmaskable,
         });
-        Ok(Permit {
-            mask,
-            remove_credentials: service.remove_credentials,
-            credential_headers: self.authenticator.credential_headers(&service.acceptance),
-        })
+        let others = self.authenticator.credential_headers(&service.acceptance);
+        let others = others.iter().map(String::as_str);
+        let credentials: Vec<_> = ["authorization", "dpop"].into_iter().chain(others).collect();
+        let headers = service.upstream.changes(request.headers.names(), &credentials);
+        Ok(Permit { mask, headers, dpop_nonce: None })
     }
 }
 
@@ -405,14 +445,13 @@ struct Case<'a> {
 }
 
 /// What a credential that is not good is answered with.
-fn refused(service: &Service, error: &IdentityError) -> Refusal {
+fn refused(service: &Service, request: &GuardedRequest, error: &IdentityError) -> Refusal {
     match error.fault() {
         Fault::Operator => unavailable(error.code(), &error.to_string()),
-        Fault::Caller => Refusal::Unauthenticated {
-            code: error.code(),
-            detail: error.to_string(),
-            resource_metadata: service.resource_metadata.clone(),
-        },
+        Fault::Caller => {
+            let sent_by = request.headers.get("authorization").and_then(Scheme::of);
+            service.unauthenticated(error, sent_by)
+        }
     }
 }
 
@@ -437,13 +476,26 @@ fn approval_failed(error: ApprovalError) -> Refusal {
     }
 }
 
+/// The document that the request asks for, if it asks what the service is (RFC 9728
+/// section 3.1). It never reaches the service.
+fn metadata(request: &GuardedRequest, service: &Service) -> Option<Arc<str>> {
+    let resource = service.resource.as_ref()?;
+    let asks = matches!(request.method.as_str(), "GET" | "HEAD")
+        && path_only(&request.path) == resource.metadata_path;
+    asks.then(|| Arc::clone(&resource.document))
+}
+
 /// What policies see of a credential besides its chain.
 fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
     let token = &credential.token;
     TokenContext {
         issuer: token.issuer.to_string(),
         sender_constrained: credential.sender_constrained,
-        scopes: token.scopes.clone(),
+        scopes: token.authority.scopes.clone(),
+        authorization_types: token
+            .authority
+            .detail_types()
+            .map(|types| types.into_iter().map(str::to_owned).collect()),
         acr: token.acr.clone(),
         auth_age: token.authenticated_at.map(|at| now.seconds().saturating_sub(at.seconds())),
         txn: token.transaction.clone(),

@@ -17,7 +17,7 @@ use crate::identity::{Credential, TokenFacts};
 use crate::policy::{self, Decision, Reason, ShadowAnswer};
 use crate::redact::Redactor;
 use crate::time::UnixMillis;
-use crate::verdict::{DecisionId, Permit, Refusal};
+use crate::verdict::{DecisionId, Granted, Refusal};
 
 /// A record that is being written.
 pub(crate) struct Ledger<'a> {
@@ -89,6 +89,7 @@ impl<'a> Ledger<'a> {
             issuer: facts.issuer.to_string(),
             key: facts.key.clone(),
             id: facts.id.clone(),
+            scopes: facts.authority.scopes.clone(),
             expires_at: Some(facts.expires_at),
             sender_constrained,
             transaction: facts.transaction.clone(),
@@ -165,14 +166,18 @@ impl<'a> Ledger<'a> {
     }
 
     /// Ends the record with what became of the request.
-    pub(crate) fn close(mut self, outcome: &Result<Permit, Refusal>) -> DecisionRecord {
+    pub(crate) fn close(mut self, outcome: &Result<Granted, Refusal>) -> DecisionRecord {
         let (verdict, status) = match outcome {
             Ok(_) => (Verdict::Allow, 200),
             Err(refusal) => (verdict_of(refusal), refusal.http_status()),
         };
         self.record.verdict = verdict;
         self.record.http_status = status;
-        self.record.code = outcome.as_ref().err().map(|refusal| refusal.code().to_owned());
+        self.record.code = match outcome {
+            Ok(Granted::Forward(_)) => None,
+            Ok(Granted::Metadata(_)) => Some("resource_metadata".to_owned()),
+            Err(refusal) => Some(refusal.code().to_owned()),
+        };
         self.record
     }
 }
@@ -197,7 +202,7 @@ fn hop_policies(answers: &[policy::HopPolicies]) -> Vec<HopPolicies> {
 const fn verdict_of(refusal: &Refusal) -> Verdict {
     match refusal {
         Refusal::Unauthenticated { .. } => Verdict::Unauthenticated,
-        Refusal::Denied { .. } => Verdict::Deny,
+        Refusal::Denied { .. } | Refusal::Insufficient { .. } => Verdict::Deny,
         Refusal::NeedsApproval { .. } => Verdict::NeedsApproval,
         Refusal::Unavailable { .. } => Verdict::Unavailable,
     }

@@ -11,7 +11,7 @@ use chaperone_proto::v1::outcomes_server::OutcomesServer;
 use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinError;
+use tokio::task::{JoinError, JoinSet};
 use tonic::transport::server::TcpIncoming;
 
 use crate::approval::Approvals;
@@ -104,6 +104,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     tokio::spawn(Arc::clone(&policies).watch(every, Arc::clone(&clock), events));
     let recorder = tokio::spawn(record_changes(changes, Arc::clone(&audit), Arc::clone(&clock)));
     let reader = tokio::spawn(Arc::clone(&withdrawals).keep_fresh(Arc::clone(&clock)));
+    let mut watchers = JoinSet::new();
+    for own in config.services.values().filter_map(|service| service.upstream.watched()) {
+        watchers.spawn(own.watch());
+    }
     let sweeper = tokio::spawn(sweep(Arc::clone(&approvals), Arc::clone(&clock)));
 
     let ports = Ports {

@@ -1,12 +1,16 @@
 //! What a request is answered with, before it is put into a caller's protocol.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chaperone_inspection::obligations::MaskOrder;
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::identity::Scheme;
+use crate::policy::Remedy;
 use crate::time::UnixMillis;
+use crate::upstream::HeaderChanges;
 
 /// The id of one decision: `dec_` and a UUIDv7.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +42,7 @@ pub struct Verdict {
     /// The protocol that the caller is answered in.
     pub caller: Caller,
     /// Whether it may pass.
-    pub outcome: Result<Permit, Refusal>,
+    pub outcome: Result<Granted, Refusal>,
 }
 
 /// The protocol that the caller speaks.
@@ -55,15 +59,26 @@ pub enum Caller {
     },
 }
 
+/// What a request gets that is not refused.
+#[derive(Debug)]
+pub enum Granted {
+    /// It may pass to the service.
+    Forward(Permit),
+    /// It asked for what the service is as a protected resource, which is no secret:
+    /// this document (RFC 9728).
+    Metadata(Arc<str>),
+}
+
 /// It may pass, with this.
 #[derive(Debug)]
 pub struct Permit {
     /// What to mask in the response.
     pub mask: Option<MaskOrder>,
-    /// Whether the caller's credential is kept from the service.
-    pub remove_credentials: bool,
-    /// The headers that may hold one, besides `Authorization`.
-    pub credential_headers: Vec<String>,
+    /// What it carries to the service.
+    pub headers: HeaderChanges,
+    /// The nonce that the caller's next proof must have, where one is asked for
+    /// (RFC 9449 section 8.2).
+    pub dpop_nonce: Option<String>,
 }
 
 /// It may not pass.
@@ -75,8 +90,8 @@ pub enum Refusal {
         code: &'static str,
         /// What was wrong, for the caller.
         detail: String,
-        /// The RFC 9728 metadata URL of the service.
-        resource_metadata: Option<String>,
+        /// What to send instead.
+        challenge: Challenge,
     },
     /// Known, and not allowed.
     Denied {
@@ -86,6 +101,19 @@ pub enum Refusal {
         detail: String,
         /// The policies that denied it, where the service tells them.
         policies: Vec<String>,
+    },
+    /// Known, and not allowed with this token; a better one would help.
+    Insufficient {
+        /// What a better one is.
+        remedy: Box<Remedy>,
+        /// What was wrong, for the caller.
+        detail: String,
+        /// The policies that denied it, where the service tells them.
+        policies: Vec<String>,
+        /// How the better one is to be sent.
+        scheme: Scheme,
+        /// The RFC 9728 metadata URL of the service.
+        resource_metadata: Option<String>,
     },
     /// A human must approve first.
     NeedsApproval {
@@ -105,20 +133,26 @@ pub enum Refusal {
 
 impl Refusal {
     /// The stable code.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::Unauthenticated { code, .. }
             | Self::Denied { code, .. }
             | Self::Unavailable { code, .. } => code,
+            Self::Insufficient { remedy, .. } if remedy.is_step_up() => {
+                "insufficient_user_authentication"
+            }
+            Self::Insufficient { .. } => "insufficient_scope",
             Self::NeedsApproval { .. } => "approval_required",
         }
     }
 
     /// The HTTP status of the answer over plain HTTP.
-    pub const fn http_status(&self) -> u16 {
+    pub fn http_status(&self) -> u16 {
         match self {
             Self::Unauthenticated { .. } => 401,
-            Self::Denied { .. } | Self::NeedsApproval { .. } => 403,
+            // RFC 9470 section 3; RFC 6750 section 3.1 for scopes.
+            Self::Insufficient { remedy, .. } if remedy.is_step_up() => 401,
+            Self::Denied { .. } | Self::Insufficient { .. } | Self::NeedsApproval { .. } => 403,
             Self::Unavailable { .. } => 503,
         }
     }
@@ -128,10 +162,48 @@ impl Refusal {
         match self {
             Self::Unauthenticated { detail, .. }
             | Self::Denied { detail, .. }
+            | Self::Insufficient { detail, .. }
             | Self::Unavailable { detail, .. } => detail,
             Self::NeedsApproval { .. } => {
                 "A human must approve this request. Send the same request again once it is approved."
             }
+        }
+    }
+}
+
+/// What a caller without a good credential is asked for (`WWW-Authenticate`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// How a token is to be sent.
+    pub scheme: Scheme,
+    /// What was wrong; `None` when there was no credential at all, which is told no
+    /// error (RFC 6750 section 3.1).
+    pub error: Option<ChallengeError>,
+    /// The RFC 9728 metadata URL of the service.
+    pub resource_metadata: Option<String>,
+}
+
+/// What is wrong with a credential, in the words of the standards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChallengeError {
+    /// It cannot be read.
+    InvalidRequest,
+    /// The token is not good.
+    InvalidToken,
+    /// The proof of possession is not good (RFC 9449 section 7.1).
+    InvalidProof,
+    /// The proof must have this nonce (RFC 9449 section 9).
+    UseNonce(String),
+}
+
+impl ChallengeError {
+    /// The `error` that it is.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::InvalidProof => "invalid_dpop_proof",
+            Self::UseNonce(_) => "use_dpop_nonce",
         }
     }
 }

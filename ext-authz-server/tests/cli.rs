@@ -203,6 +203,74 @@ fn what_a_configuration_names_and_is_not_there_is_refused() {
     }
 }
 
+/// With an issuer of certificates only, proofs and an external URL.
+fn with_proofs() -> String {
+    let issuers = "issuers:\n  mesh:\n    issuer: spiffe://cluster.local\n    \
+                   trust_domain: cluster.local\n    keys: { certificates_only: true }\n";
+    let peer = "peer: { from: tls }\ndpop: { nonce: required, max_age: 30s }\nservices:";
+    let hosts = "external_url: https://api.example/v1\n    hosts:";
+    let github = "audiences: [customers]\n    require_proof: true\n    peer_binding: \
+                  'spiffe://cluster.local/ns/{namespace}/sa/{service_account}'";
+    CONFIG
+        .replace("issuers:\n", issuers)
+        .replace("services:", peer)
+        .replace("hosts:", hosts)
+        .replace("audiences: [customers]", github)
+}
+
+#[test]
+fn proofs_and_certificates_are_configured_by_a_line_each() {
+    let folder = Folder::new("config-proofs");
+    let config = with_proofs();
+    folder.write("chaperone.yaml", &config);
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("mesh"), "{}", ran.stdout);
+    for (right, wrong, told) in [
+        ("from: tls", "from: xffc", "did you mean `xfcc`?"),
+        ("from: tls", "from: tls, proxies: 1", "peer.proxies"),
+        ("peer: { from: tls }", "", "needs client certificates"),
+        ("trust_domain: cluster.local", "trust_domain: Cluster", "`Cluster`: a trust domain"),
+        ("    trust_domain: cluster.local\n", "", "neither keys nor a `trust_domain`"),
+        ("{service_account}'", "{service_account'", "a peer binding is `same`"),
+        ("https://api.example/v1", "api.example", "external URL"),
+        ("nonce: required", "nonce: requird", "did you mean `required`?"),
+        ("max_age: 30s", "max_age: 1h", "dpop.max_age"),
+        ("max_age: 30s", "remembered: 0", "dpop.remembered"),
+        ("certificates_only: true", "certificates_only: true, jwks: {}", "there are no others"),
+        ("certificates_only: true", "jwks_url: https://a/b", "`mesh` has no audience"),
+    ] {
+        assert!(config.contains(right), "{right}");
+        folder.write("chaperone.yaml", &config.replace(right, wrong));
+        let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+        assert_eq!(ran.code, Some(2), "{wrong}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{wrong}: {}", ran.stderr);
+    }
+    folder.write("chaperone.yaml", &config.replace("nonce: required", "nonce: off"));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+}
+
+#[test]
+fn the_configuration_in_the_docs_is_good() {
+    let page = include_str!("../docs/proofs.md");
+    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let folder = Folder::new("docs-proofs");
+    let (before, rest) = CONFIG.split_once("issuers:").expect("it is there");
+    let after = rest.split_once("masking:").expect("it is there").1;
+    let config = format!("{before}{}masking:{after}", example.expect("the page has one"));
+    folder.write("chaperone.yaml", &config);
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let policy = page.split("```cedar\n").nth(1).and_then(|rest| rest.split("```").next());
+    folder.write("policies/docs.cedar", policy.expect("the page has one"));
+    let checked = chaperone(&["policy", "check", "--config", &folder.config()], "");
+    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+    for told in ["k8s-prod (for customers)", "partner-mesh", "https://api.example/customers"] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+}
+
 #[test]
 fn introspection_is_configured_with_a_secret_from_a_file_and_a_prefix_of_its_own() {
     let folder = Folder::new("introspection");
@@ -249,7 +317,7 @@ groups:
 fn the_configuration_schema_knows_every_section() {
     let ran = chaperone(&["config", "schema"], "");
     assert_eq!(ran.code, Some(0));
-    for section in ["listen", "issuers", "services", "policies", "masking"] {
+    for section in ["listen", "issuers", "peer", "dpop", "services", "policies", "masking"] {
         assert!(ran.json()["properties"][section].is_object(), "{section}");
     }
 }

@@ -9,8 +9,10 @@ use tokio::sync::OnceCell;
 
 use crate::answer::Answer;
 use crate::artifacts::{self, Artifacts, Progress, workspace};
+use crate::certificates::Authority;
 use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
+use crate::identity_provider::{self, IdentityProvider};
 use crate::issuer::DevelopmentIssuer;
 use crate::ports::HeldPort;
 use crate::process::eventually;
@@ -32,12 +34,19 @@ pub struct Setup {
     pub port: Option<u16>,
     /// Whether there is a second listener, without the filter.
     pub bypass: bool,
+    /// Whether there are listeners for client certificates, without a bypass.
+    pub mutual_tls: bool,
     /// Changes the example configuration of the server.
     pub configure: fn(String) -> String,
+    /// Files that stand beside the server's configuration: their names and contents.
+    pub files: &'static [(&'static str, &'static str)],
     /// Changes the example bootstrap of Envoy.
     pub bootstrap: fn(String) -> String,
     /// How many worker threads Envoy has.
     pub concurrency: u32,
+    /// Whether there is a real identity provider besides. Its URL goes where
+    /// `configure` leaves `{{IDENTITY_PROVIDER_URL}}`.
+    pub identity_provider: bool,
 }
 
 impl Default for Setup {
@@ -46,9 +55,12 @@ impl Default for Setup {
             progress: Progress::Quiet,
             port: None,
             bypass: false,
+            mutual_tls: false,
             configure: std::convert::identity,
+            files: &[],
             bootstrap: std::convert::identity,
             concurrency: 2,
+            identity_provider: false,
         }
     }
 }
@@ -65,8 +77,22 @@ pub struct Mesh {
     pub upstream: Upstream,
     /// Who makes tokens.
     pub issuer: DevelopmentIssuer,
+    /// Who makes tokens as in production, if the mesh was set up with one.
+    pub identity_provider: Option<IdentityProvider>,
     bypass: Option<SocketAddr>,
+    mutual_tls: Option<MutualTls>,
     workdir: Workdir,
+}
+
+/// The ways in for callers with client certificates.
+#[derive(Debug)]
+pub struct MutualTls {
+    /// Signs the certificates that Envoy trusts.
+    pub authority: Authority,
+    /// Where client certificates are verified.
+    pub address: SocketAddr,
+    /// Where whatever callers say of certificates is passed on.
+    pub careless: SocketAddr,
 }
 
 impl Mesh {
@@ -93,6 +119,11 @@ impl Mesh {
         .await?;
         let workdir = Workdir::create()?;
         let issuer = DevelopmentIssuer::start(0).await?;
+        let identity_provider = if setup.identity_provider {
+            Some(provider(setup.progress, &workdir).await?)
+        } else {
+            None
+        };
         let upstream = Upstream::start(0).await?;
         let grpc = HeldPort::free()?;
         let http = HeldPort::free()?;
@@ -104,7 +135,9 @@ impl Mesh {
             grpc_port: grpc.release(),
             http_port: http.release(),
             issuer_url: issuer.url(),
+            identity_provider_url: identity_provider.as_ref().map(|idp| idp.url().to_owned()),
             configure: setup.configure,
+            files: setup.files,
         };
         let grpc_port = settings.grpc_port;
         let server = Server::start(settings, &workdir).await?;
@@ -115,12 +148,18 @@ impl Mesh {
             upstream_port: upstream.port(),
             grpc_port,
         };
-        let text = places.bootstrap(&setup, artifacts, &server.plugin_config()?)?;
+        let plugin = server.plugin_config()?;
+        let mutual_tls = if setup.mutual_tls { Some(MutualTls::free()?) } else { None };
+        let overlay = match (&mutual_tls, bypass) {
+            (Some(mutual_tls), _) => Some(mutual_tls.overlay(&workdir, artifacts, &plugin)?),
+            (None, bypass) => bypass.map(bypass_overlay).transpose()?,
+        };
+        let text = places.bootstrap(&setup, artifacts, &plugin)?;
         let bootstrap = workdir.write("envoy.yaml", text)?;
         let settings = EnvoySettings {
             binary,
             bootstrap,
-            overlay: bypass.map(bypass_overlay).transpose()?,
+            overlay,
             log: workdir.path().join("envoy.log"),
             port: places.port,
             admin_port: places.admin_port,
@@ -128,7 +167,7 @@ impl Mesh {
         };
         let envoy = Envoy::start(settings, &workdir.leash()).await?;
         let bypass = bypass.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        Ok(Self { envoy, server, upstream, issuer, bypass, workdir })
+        Ok(Self { envoy, server, upstream, issuer, identity_provider, bypass, mutual_tls, workdir })
     }
 
     /// The folder with configuration, policies and logs.
@@ -174,6 +213,15 @@ impl Mesh {
         Request::new(bypass, method, path)
     }
 
+    /// The ways in for callers with client certificates.
+    ///
+    /// # Panics
+    ///
+    /// When the mesh was started without them.
+    pub fn mutual_tls(&self) -> &MutualTls {
+        self.mutual_tls.as_ref().expect("the mesh has mutual TLS")
+    }
+
     /// The audit record of the decision on the request that was answered so.
     pub fn decision_of(&self, answer: &Answer) -> Result<Value> {
         let id = answer.decision().ok_or_else(|| {
@@ -195,6 +243,11 @@ impl Mesh {
         let reported = || async { entry(self.server.audit_of(&id).ok()?, "outcome") };
         eventually(&what, OUTCOME, reported).await
     }
+}
+
+async fn provider(progress: Progress, workdir: &Workdir) -> Result<IdentityProvider> {
+    let program = blocking(move || identity_provider::obtain(progress)).await?;
+    IdentityProvider::start(program, workdir).await
 }
 
 fn entry(entries: Vec<Value>, kind: &str) -> Option<Value> {
@@ -224,6 +277,28 @@ impl Places {
             ],
         )?;
         Ok((setup.bootstrap)(text))
+    }
+}
+
+impl MutualTls {
+    fn free() -> Result<Self> {
+        let (tls, careless) = (HeldPort::free()?, HeldPort::free()?);
+        let local = |port: HeldPort| SocketAddr::from(([127, 0, 0, 1], port.release()));
+        Ok(Self { authority: Authority::new()?, address: local(tls), careless: local(careless) })
+    }
+
+    fn overlay(&self, workdir: &Workdir, artifacts: &Artifacts, plugin: &str) -> Result<String> {
+        self.authority.write_for_envoy(workdir)?;
+        fill(
+            include_str!("envoy/mtls.yaml"),
+            &[
+                ("MTLS_PORT", &self.address.port().to_string()),
+                ("CARELESS_PORT", &self.careless.port().to_string()),
+                ("CERTIFICATES", &workdir.path().to_string_lossy()),
+                ("FILTER_WASM", &artifacts.filter.to_string_lossy()),
+                ("PLUGIN_CONFIG", plugin),
+            ],
+        )
     }
 }
 

@@ -8,12 +8,15 @@
 
 pub mod answer;
 pub mod artifacts;
+pub mod certificates;
 pub mod envoy;
 pub mod failure;
+pub mod identity_provider;
 pub mod issuer;
 pub mod mesh;
 pub mod ports;
 pub mod process;
+pub mod proof;
 pub mod replica;
 pub mod request;
 pub mod runtime;
@@ -24,6 +27,7 @@ pub mod workdir;
 
 pub use answer::Answer;
 pub use failure::{Failure, Result};
+pub use identity_provider::IdentityProvider;
 pub use issuer::{DevelopmentIssuer, Issuer};
 pub use mesh::{Mesh, Setup};
 pub use replica::Replica;

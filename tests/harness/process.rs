@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::artifacts::Progress;
 use crate::failure::{Failure, Result};
 use crate::workdir::Leash;
 
@@ -155,6 +156,28 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Runs `command` to its end; what it prints goes to standard error or into the
+/// failure.
+pub fn run(mut command: Command, progress: Progress) -> Result<()> {
+    let program = PathBuf::from(command.get_program());
+    let typed = std::iter::once(command.get_program()).chain(command.get_args());
+    let typed: Vec<_> = typed.map(|part| part.to_string_lossy().into_owned()).collect();
+    command.stdin(Stdio::null());
+    if progress == Progress::Shown {
+        command.stdout(std::io::stderr()).stderr(Stdio::inherit());
+    }
+    let output = command.output().map_err(Failure::io("run", &program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let printed = [output.stdout, output.stderr].concat();
+    Err(Failure::Command {
+        command: typed.join(" "),
+        status: output.status.to_string(),
+        output: tail(&String::from_utf8_lossy(&printed)),
+    })
 }
 
 /// The last lines of a text.

@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HOST};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, ClientBuilder, Method, Response};
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::certificates::ClientCertificate;
 use crate::failure::{Failure, Result};
 
 /// The host that the example configuration guards.
@@ -26,18 +27,30 @@ pub struct Request {
     host: String,
     headers: Vec<(String, String)>,
     body: Option<Vec<u8>>,
+    certificate: Option<ClientCertificate>,
 }
 
 impl Request {
     /// A request for `path` to whoever listens on `target`.
     pub fn new(target: SocketAddr, method: Method, path: impl Into<String>) -> Self {
         let (path, host) = (path.into(), HOST_NAME.to_owned());
-        Self { target, method, path, host, headers: Vec::new(), body: None }
+        Self { target, method, path, host, headers: Vec::new(), body: None, certificate: None }
     }
 
     /// With a bearer token. A second one is a second header.
     pub fn token(self, token: &str) -> Self {
         self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    /// With a token that is bound to a key, and the proof of it (RFC 9449).
+    pub fn bound_token(self, token: &str, proof: &str) -> Self {
+        self.header("authorization", &format!("DPoP {token}")).header("dpop", proof)
+    }
+
+    /// Over TLS, with that certificate.
+    pub fn certificate(mut self, certificate: &ClientCertificate) -> Self {
+        self.certificate = Some(certificate.clone());
+        self
     }
 
     /// With one more header.
@@ -81,8 +94,18 @@ impl Request {
         // A client of its own, without kept connections: tests have a runtime each,
         // and a connection dies with the runtime that it was made on.
         let client = Client::builder().timeout(TIMEOUT).pool_max_idle_per_host(0).no_proxy();
+        let (client, url) = match &self.certificate {
+            None => (client, format!("http://{}{}", self.target, self.path)),
+            Some(certificate) => {
+                let client = client
+                    .resolve(HOST_NAME, self.target)
+                    .tls_certs_only([certificate.authority()?]);
+                let identity = certificate.identity()?;
+                let url = format!("https://{HOST_NAME}:{}{}", self.target.port(), self.path);
+                (identity.into_iter().fold(client, ClientBuilder::identity), url)
+            }
+        };
         let client = client.build().map_err(failed)?;
-        let url = format!("http://{}{}", self.target, self.path);
         let mut request = client.request(self.method, url).header(HOST, self.host);
         for (name, value) in self.headers {
             request = request.header(name, value);

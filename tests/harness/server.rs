@@ -1,6 +1,7 @@
 //! The server under test: `chaperone serve` with the example configuration, and the
 //! other commands against the same files.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -33,8 +34,12 @@ pub struct ServerSettings {
     pub http_port: u16,
     /// Where the development issuers are.
     pub issuer_url: String,
+    /// Where the identity provider is, if there is one.
+    pub identity_provider_url: Option<String>,
     /// Changes the example configuration before it is written.
     pub configure: fn(String) -> String,
+    /// Files that stand beside the configuration: their names and contents.
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 /// A running server.
@@ -144,13 +149,19 @@ impl Server {
 
     /// Runs `chaperone` with these arguments and `--config`.
     pub fn command(&self, arguments: &[&str]) -> Result<Ran> {
+        self.command_reading(arguments, "")
+    }
+
+    /// The same with `input` on its standard input.
+    pub fn command_reading(&self, arguments: &[&str], input: &str) -> Result<Ran> {
+        let failed = |doing| Failure::io(doing, &self.settings.binary);
         let mut command = Command::new(&self.settings.binary);
         command.args(arguments).arg("--config").arg(&self.config);
-        let output = command
-            .stdin(Stdio::null())
-            .env("NO_COLOR", "1")
-            .output()
-            .map_err(Failure::io("run", &self.settings.binary))?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.env("NO_COLOR", "1").spawn().map_err(failed("run"))?;
+        // A command that reads nothing may have ended already.
+        let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input.as_bytes()));
+        let output = child.wait_with_output().map_err(failed("run"))?;
         Ok(Ran {
             typed: format!("chaperone {}", arguments.join(" ")),
             code: output.status.code(),
@@ -162,6 +173,12 @@ impl Server {
     /// The filter's plugin configuration, as an operator makes it.
     pub fn plugin_config(&self) -> Result<String> {
         Ok(self.command(&["envoy", "plugin-config"])?.done()?.stdout.trim().to_owned())
+    }
+
+    /// What `chaperone token verify` says of a token: who it proves, or an `error`.
+    pub fn token_verify(&self, token: &str) -> Result<Value> {
+        let ran = self.command_reading(&["token", "verify"], token)?;
+        serde_json::from_str(&ran.stdout).map_err(|_| ran.failure())
     }
 
     /// Every approval, whatever its state.
@@ -252,8 +269,16 @@ fn write_files(settings: &ServerSettings, workdir: &Workdir) -> Result<(PathBuf,
             ("ISSUER_URL", &settings.issuer_url),
         ],
     )?;
-    let config = workdir.write("chaperone.yaml", (settings.configure)(config))?;
+    let config = (settings.configure)(config);
+    let config = match &settings.identity_provider_url {
+        Some(url) => fill(&config, &[("IDENTITY_PROVIDER_URL", url)])?,
+        None => config,
+    };
+    let config = workdir.write("chaperone.yaml", config)?;
     copy_policies(&examples.join("policies"), &workdir.path().join("policies"))?;
+    for (name, content) in settings.files {
+        workdir.write(name, content)?;
+    }
     let secret = new_secret()?;
     let key_file = workdir.write("facts.key", STANDARD.encode(&secret))?;
     only_for_us(&key_file)?;

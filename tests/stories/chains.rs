@@ -1,6 +1,6 @@
 //! Delegation: every hop must be permitted, and the log names all of them.
 
-use harness::Mesh;
+use harness::{Issuer, Mesh, Setup};
 use serde_json::json;
 
 use crate::cast::{self, JOB, refused};
@@ -56,4 +56,37 @@ async fn a_chain_longer_than_policy_wants_is_forbidden_by_name() {
     refused(mesh, &answer, 403, "policy_denied", &mark);
     let policies = answer.json()["policies"].clone();
     assert!(policies.as_array().unwrap().contains(&json!("never-too-deep")), "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_calls_is_proven_beside_the_transaction_token_of_the_chain() {
+    let setup = Setup {
+        configure: |text| {
+            let beside = "max_depth: 8\n  second_credential: { header: Txn-Token, holds: subject }";
+            text.replace("max_depth: 8", beside)
+        },
+        ..Setup::default()
+    };
+    let mesh = Mesh::start(setup).await.unwrap();
+    let transaction = mesh.issuer.mint_nested(JOB, &["deploy-script"], &json!({ "txn": "t-7" }));
+    let container = mesh.issuer.mint(Issuer::Platform, &json!({ "sub": "data-container" }));
+    let mark = cast::mark();
+    let ask = |transaction: &str| {
+        mesh.get(&format!("/api/customers?{mark}"))
+            .token(&container)
+            .header("txn-token", transaction)
+    };
+    let forged = ask(&format!("{transaction}x")).send().await.unwrap();
+    refused(&mesh, &forged, 401, "signature_invalid", &mark);
+    let answer = ask(&transaction).send().await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let record = mesh.decision_of(&answer).unwrap();
+    let hops: Vec<_> = record["chain"].as_array().unwrap().iter().collect();
+    let assurances: Vec<_> = hops.iter().map(|hop| hop["assurance"].as_str().unwrap()).collect();
+    assert_eq!(assurances, ["attested", "attested", "proven"]);
+    assert_eq!(hops[2]["principal"], "platform/data-container");
+    assert_eq!(record["token"]["transaction"], "t-7");
+    assert_eq!(record["actor_token"]["issuer"], "platform");
+    let seen = mesh.upstream.seen_with(&mark).remove(0);
+    assert_eq!((seen.header("authorization"), seen.header("txn-token")), (None, None));
 }

@@ -206,6 +206,9 @@ pub struct TokenRecord {
     pub key: Option<String>,
     /// Its `jti`.
     pub id: Option<String>,
+    /// Its scopes; `None` when it states none.
+    #[serde(default)]
+    pub scopes: Option<BTreeSet<String>>,
     /// Its `exp`.
     pub expires_at: Option<UnixMillis>,
     /// Whether its sender proved to have the key that it is bound to.

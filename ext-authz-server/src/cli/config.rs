@@ -84,11 +84,12 @@ fn resolved(config: &Config, service: &Service) -> Value {
         "callers": issuers,
         "accepts_api_keys": service.acceptance.api_keys,
         "routes": routes,
-        "remove_credentials": service.remove_credentials,
+        "upstream_credentials": service.upstream.name(),
         "denials_name_policies": service.names_policies,
         "on_unmaskable": service.on_unmaskable,
         "approval_wait_seconds": service.approval_wait.as_secs_f64(),
-        "resource_metadata": service.resource_metadata,
+        "external_url": service.external_url.as_ref().map(ToString::to_string),
+        "resource_metadata": service.resource.as_ref().map(|resource| &resource.metadata_url),
     })
 }
 

@@ -115,12 +115,25 @@ fn described(issuer: &str, audiences: &[String], jwks: &Path) -> Result<Authenti
 }
 
 fn proven(credential: &Credential) -> Value {
-    let hop = |hop: &Hop| json!({ "principal": hop.principal, "assurance": hop.assurance, "groups": hop.groups });
+    let hop = |hop: &Hop| {
+        json!({
+            "principal": hop.principal,
+            "assurance": hop.assurance,
+            "credential": hop.credential,
+            "groups": hop.groups,
+            "attributes": hop.attributes,
+        })
+    };
+    let token = &credential.token;
     json!({
         "principal": credential.chain.current().principal,
         "chain": credential.chain.hops().iter().map(hop).collect::<Vec<_>>(),
-        "issuer": credential.token.issuer,
-        "expires_at": credential.token.expires_at,
+        "issuer": token.issuer,
+        "key": token.key,
+        "id": token.id,
+        "expires_at": token.expires_at,
+        "scopes": token.authority.scopes,
+        "transaction": token.transaction,
         "kind": credential.kind,
     })
 }

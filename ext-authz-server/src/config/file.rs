@@ -38,6 +38,12 @@ pub(super) struct File {
     /// How delegation chains are judged.
     #[serde(default)]
     pub(super) chain: ChainRules,
+    /// Where it is told whose client certificate a request came with; by default no
+    /// certificate counts.
+    pub(super) peer: Option<Peer>,
+    /// How proofs of possession (DPoP) are judged.
+    #[serde(default)]
+    pub(super) dpop: Dpop,
     /// API keys, for callers that can do no better.
     #[serde(default)]
     pub(super) api_keys: ApiKeys,
@@ -129,7 +135,8 @@ pub(super) struct Issuer {
     /// The `iss` of its tokens.
     #[schemars(with = "String")]
     pub(super) issuer: Spanned<String>,
-    /// The `aud` values that are for us: at least one.
+    /// The `aud` values that are for us: at least one, unless it signs no tokens.
+    #[serde(default)]
     pub(super) audiences: BTreeSet<String>,
     /// The signature algorithms that it uses.
     #[serde(default = "defaults::algorithms")]
@@ -148,6 +155,19 @@ pub(super) struct Issuer {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub(super) may_attest: Vec<Spanned<String>>,
+    /// The SPIFFE trust domain, such as `cluster.local`, whose workloads are its
+    /// principals: a client certificate of one is a credential (see `peer`).
+    #[schemars(with = "Option<String>")]
+    pub(super) trust_domain: Option<Spanned<String>>,
+    /// Whether a token is refused whose sender does not prove to have the key that it
+    /// is bound to.
+    #[serde(default)]
+    pub(super) require_proof: bool,
+    /// Which peer a token must come from: `same` (its subject is the peer's SPIFFE ID),
+    /// or a SPIFFE ID with attributes of its subject in braces, such as
+    /// `spiffe://cluster.local/ns/{namespace}/sa/{service_account}`.
+    #[schemars(with = "Option<String>")]
+    pub(super) peer_binding: Option<Spanned<String>>,
     /// How far clocks may be apart.
     #[serde(default = "defaults::leeway")]
     pub(super) leeway: Time,
@@ -202,6 +222,69 @@ pub(super) struct IssuerKeys {
     pub(super) jwks_file: Option<PathBuf>,
     /// A JWK Set, written here.
     pub(super) jwks: Option<serde_json::Value>,
+    /// There are none: it signs no tokens, only the certificates of its `trust_domain`.
+    #[serde(default)]
+    pub(super) certificates_only: bool,
+}
+
+/// Where it is told who the peer of a request is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peer {
+    /// Who tells it.
+    pub(super) from: PeerFrom,
+    /// How many of your own proxies add an element to `x-forwarded-client-cert` after
+    /// that of the caller; only with `from: xfcc`.
+    #[serde(default)]
+    pub(super) proxies: usize,
+}
+
+/// Who tells whose client certificate it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PeerFrom {
+    /// Envoy, of the connection to it. ext_authz must have `include_peer_certificate`.
+    Tls,
+    /// The header `x-forwarded-client-cert`. Every listener must be configured to make
+    /// it or to remove it; whoever can send it past Envoy can be anybody.
+    Xfcc,
+}
+
+/// How proofs of possession (DPoP, RFC 9449) are judged.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Dpop {
+    /// How old a proof may be.
+    pub(super) max_age: Time,
+    /// How far its time may be ahead of ours.
+    pub(super) max_ahead: Time,
+    /// Whether a proof must have a nonce of ours, which shows that it was made just now.
+    pub(super) nonce: Nonce,
+    /// How many used proofs are remembered at most, about 100 bytes each. Were there
+    /// more within `max_age`, further ones would be answered with 503.
+    pub(super) remembered: usize,
+}
+
+/// Whether proofs must have a nonce.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Nonce {
+    /// They need none.
+    #[default]
+    Off,
+    /// They must have one.
+    Required,
+}
+
+impl Default for Dpop {
+    fn default() -> Self {
+        Self {
+            max_age: Time(Duration::from_mins(1)),
+            max_ahead: Time(Duration::from_secs(5)),
+            nonce: Nonce::Off,
+            remembered: 1 << 19,
+        }
+    }
 }
 
 /// Whom an issuer names.
@@ -313,9 +396,10 @@ pub(super) struct Service {
     /// What to read on which paths; other paths are plain HTTP.
     #[serde(default)]
     pub(super) routes: Vec<Route>,
-    /// Whether the caller's credential is kept from the service.
-    #[serde(default = "defaults::yes")]
-    pub(super) remove_credentials: bool,
+    /// What becomes of credentials on the way to the service: `remove`, `keep`, or
+    /// `own: {…}`.
+    #[serde(default)]
+    pub(super) upstream_credentials: UpstreamCredentials,
     /// How much a denial tells.
     #[serde(default)]
     pub(super) deny_details: DenyDetails,
@@ -326,8 +410,57 @@ pub(super) struct Service {
     /// How long a request is held for its approval before it is told to come back.
     #[serde(default = "defaults::zero")]
     pub(super) approval_wait: Time,
-    /// The RFC 9728 metadata URL to name in `WWW-Authenticate`.
-    pub(super) resource_metadata: Option<String>,
+    /// The URL at which callers know it, where Envoy sees another one: the DPoP proofs
+    /// of callers name it.
+    #[schemars(with = "Option<String>")]
+    pub(super) external_url: Option<Spanned<String>>,
+    /// What it is as an OAuth protected resource (RFC 9728): callers without a good
+    /// token are told where to get one.
+    pub(super) resource: Option<Resource>,
+}
+
+/// What becomes of credentials on the way to a service.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum UpstreamCredentials {
+    /// The caller's are kept from the service.
+    #[default]
+    Remove,
+    /// The caller's go on as they are.
+    Keep,
+    /// The service gets its own in their place, which agents never hold.
+    Own(OwnCredential),
+}
+
+/// A service's own credential: a file, or an environment variable.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OwnCredential {
+    /// A file that holds it; read again when it changes. Relative to the configuration
+    /// file.
+    pub(super) file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub(super) env: Option<String>,
+    /// The header that it is sent in; by default `Authorization`.
+    pub(super) header: Option<String>,
+    /// What stands before it in that header; by default `Bearer` in `Authorization`,
+    /// and nothing elsewhere.
+    pub(super) scheme: Option<String>,
+}
+
+/// An OAuth protected resource.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resource {
+    /// The URL that its callers know it by.
+    pub(super) url: String,
+    /// The scopes that tokens for it may have.
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
+    /// Its name, for people.
+    pub(super) name: Option<String>,
+    /// A page about it, for developers.
+    pub(super) documentation: Option<String>,
 }
 
 /// One route of a service.
@@ -440,10 +573,6 @@ mod defaults {
 
     pub(super) fn zero() -> Time {
         Time(Duration::ZERO)
-    }
-
-    pub(super) const fn yes() -> bool {
-        true
     }
 }
 

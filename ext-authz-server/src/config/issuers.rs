@@ -1,7 +1,9 @@
 //! Who signs tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde_saphyr::Spanned;
@@ -94,6 +96,9 @@ impl Resolver<'_> {
             },
             groups: self.group_claims(&written.groups),
             may_attest: configured(&written.may_attest, self.aliases, self.errors),
+            trust_domain: self.parsed(written.trust_domain.as_ref()),
+            require_proof: written.require_proof,
+            peer_binding: self.parsed(written.peer_binding.as_ref()),
             leeway: written.leeway.0,
             max_lifetime: written.max_lifetime.0,
             refresh: written.refresh.0,
@@ -114,6 +119,14 @@ impl Resolver<'_> {
             }
         }
         algorithms
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&mut self, written: Option<&Spanned<String>>) -> Option<T> {
+        let written = written?;
+        let parsed = written.value.parse().map_err(|error| {
+            self.errors.push(ConfigError::at(written, format!("`{}`: {error}", written.value)));
+        });
+        parsed.ok()
     }
 
     fn group_claims(&mut self, written: &[file::GroupClaim]) -> Vec<GroupClaim> {
@@ -169,6 +182,12 @@ fn key_source(
     issuer: &IssuerUrl,
     folder: &Path,
 ) -> Result<KeySource, String> {
+    if written.certificates_only {
+        return match (&written.jwks_url, &written.jwks_file, &written.jwks) {
+            (None, None, None) => Ok(KeySource::Unsigned),
+            _ => Err("with certificates_only there are no others".to_owned()),
+        };
+    }
     match (&written.jwks_url, &written.jwks_file, &written.jwks) {
         (None, None, None) if asked => Ok(KeySource::Unsigned),
         (None, None, None) => KeySource::discovery(issuer).map_err(|error| {

@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod issuers;
 mod keys;
+mod proofs;
 mod resolve;
 mod services;
 mod value;

@@ -15,7 +15,7 @@ use chaperone_inspection::seal::FactsKey;
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, ConfigErrors};
-use super::{file, issuers, keys, services};
+use super::{file, issuers, keys, proofs, services};
 use crate::identity::{
     Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderName, HeaderNameError,
     Holds, IssuerAlias, PrincipalPattern, SecondCredential, SettingsError,
@@ -142,7 +142,8 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
     let issuers = issuers::resolve(written.issuers, folder, errors);
     let aliases: Vec<&str> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
     let limits = written.limits;
-    let resolved = services::resolve(written.services, &aliases, errors);
+    let resolved = services::resolve(written.services, &issuers, folder, errors);
+    let facts_keys = keys::facts_keys(&written.keys.facts, folder, errors);
     let second = second_credential(written.chain.second_credential, errors);
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
@@ -158,15 +159,17 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
                 file::Durability::Normal => Durability::Normal,
             },
         },
-        facts_keys: keys::facts_keys(&written.keys.facts, folder, errors).into(),
         facts_window: written.keys.facts_window.0,
         identity: AuthenticatorSettings {
             groups: groups(written.groups, &aliases, errors),
             max_depth: written.chain.max_depth,
             api_key_header: api_key_header(written.api_keys.header, second.as_ref(), errors),
             second,
+            peer: proofs::peer(written.peer.as_ref(), errors),
+            proofs: proofs::settings(&written.dpop, &facts_keys, errors),
             issuers: issuers.clone(),
         },
+        facts_keys: facts_keys.into(),
         enforce: match written.chain.enforce {
             file::EnforceHops::EveryHop => Enforce::EveryHop,
             file::EnforceHops::CurrentActor => Enforce::CurrentActor,

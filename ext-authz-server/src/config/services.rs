@@ -1,12 +1,18 @@
 //! What stands behind Envoy.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::error::ConfigError;
 use super::file;
 use super::issuers::configured;
-use crate::identity::Acceptance;
+use crate::identity::{
+    Acceptance, Algorithm, ExternalUrl, HeaderName, IssuerSettings, PrincipalKind,
+};
+use crate::resource::{Description, ProtectedResource};
 use crate::service::Service;
+use crate::upstream::{OwnCredential, UpstreamCredentials};
 use chaperone_inspection::plan::{RoutePlan, ServicePlan};
 
 /// The services, for the server and for the filter.
@@ -15,12 +21,14 @@ pub(super) struct Resolved {
     pub(super) plans: Vec<ServicePlan>,
 }
 
-/// Resolves every service against the issuers of those aliases.
+/// Resolves every service against those issuers.
 pub(super) fn resolve(
     written: BTreeMap<String, file::Service>,
-    aliases: &[&str],
+    issuers: &[IssuerSettings],
+    folder: &Path,
     errors: &mut Vec<ConfigError>,
 ) -> Resolved {
+    let aliases: Vec<_> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
     if written.is_empty() {
         errors.push(ConfigError::general("services is empty; there is nothing to guard"));
     }
@@ -32,7 +40,7 @@ pub(super) fn resolve(
             .map(|route| RoutePlan { path: route.path, inspect: route.inspect })
             .collect();
         let acceptance = Acceptance {
-            issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
+            issuers: service.issuers.map(|issuers| configured(&issuers, &aliases, errors)),
             audiences: service.audiences,
             api_keys: service.api_keys == file::ApiKeyUse::Accept,
         };
@@ -42,16 +50,96 @@ pub(super) fn resolve(
             )));
         }
         resolved.plans.push(ServicePlan { name: name.clone(), hosts: service.hosts, routes });
+        let external_url = service.external_url.and_then(|url| {
+            let parsed = ExternalUrl::parse(&url.value)
+                .map_err(|error| errors.push(ConfigError::at(&url, error.to_string())));
+            parsed.ok()
+        });
         let service = Service {
             name: name.clone(),
-            acceptance,
-            remove_credentials: service.remove_credentials,
+            upstream: upstream_credentials(service.upstream_credentials, folder)
+                .map_err(|message| {
+                    let place = format!("services.{name}.upstream_credentials");
+                    errors.push(ConfigError::general(format!("{place}: {message}")));
+                })
+                .unwrap_or(UpstreamCredentials::Remove),
             names_policies: service.deny_details == file::DenyDetails::Policies,
             on_unmaskable: service.on_unmaskable,
             approval_wait: service.approval_wait.0,
-            resource_metadata: service.resource_metadata,
+            // Callers know a protected resource by its own URL.
+            external_url: external_url
+                .or_else(|| service.resource.as_ref().and_then(|resource| origin(&resource.url))),
+            acceptance: acceptance.clone(),
+            resource: service.resource.and_then(|written| {
+                let url = written.url.clone();
+                let description = described(written, issuers, &acceptance);
+                ProtectedResource::new(&url, description)
+                    .map_err(|error| {
+                        let place = format!("services.{name}.resource.url");
+                        errors.push(ConfigError::general(format!("{place} `{url}`: {error}")));
+                    })
+                    .ok()
+            }),
         };
         resolved.services.insert(name, service);
     }
     resolved
+}
+
+/// The scheme and authority of `url`.
+fn origin(url: &str) -> Option<ExternalUrl> {
+    let origin = reqwest::Url::parse(url).ok()?.origin().ascii_serialization();
+    ExternalUrl::parse(&origin).ok()
+}
+
+fn upstream_credentials(
+    written: file::UpstreamCredentials,
+    folder: &Path,
+) -> Result<UpstreamCredentials, String> {
+    let own = match written {
+        file::UpstreamCredentials::Remove => return Ok(UpstreamCredentials::Remove),
+        file::UpstreamCredentials::Keep => return Ok(UpstreamCredentials::Keep),
+        file::UpstreamCredentials::Own(own) => own,
+    };
+    let authorization = HeaderName::authorization();
+    let header = match own.header.as_deref() {
+        Some(name) if !name.eq_ignore_ascii_case(authorization.as_str()) => {
+            name.parse::<HeaderName>().map_err(|error| format!("header `{name}`: {error}"))?
+        }
+        _ => authorization.clone(),
+    };
+    let bearer = || (header == authorization).then(|| "Bearer".to_owned());
+    let scheme = own.scheme.or_else(bearer).filter(|scheme| !scheme.is_empty());
+    let read = match (own.file, own.env) {
+        (Some(file), None) => OwnCredential::from_file(header, scheme, folder.join(file)),
+        (None, Some(name)) => OwnCredential::from_environment(header, scheme, &name),
+        _ => return Err("name either `file` or `env`".to_owned()),
+    };
+    read.map(|own| UpstreamCredentials::Own(Arc::new(own))).map_err(|error| error.to_string())
+}
+
+/// What the service tells of itself: it takes tokens of the issuers of agents that it
+/// accepts, as far as those are URLs.
+fn described(
+    written: file::Resource,
+    issuers: &[IssuerSettings],
+    acceptance: &Acceptance,
+) -> Description {
+    let accepted = |issuer: &&IssuerSettings| {
+        let named = acceptance.issuers.as_ref();
+        issuer.kind == PrincipalKind::Agent
+            && named.is_none_or(|named| named.contains(&issuer.alias))
+            && issuer.issuer.as_str().starts_with("http")
+    };
+    Description {
+        authorization_servers: issuers
+            .iter()
+            .filter(accepted)
+            .map(|issuer| issuer.issuer.to_string())
+            .collect(),
+        scopes: written.scopes,
+        proof_algorithms: Algorithm::ALL.map(Algorithm::name).into(),
+        name: written.name,
+        documentation: written.documentation,
+    }
 }

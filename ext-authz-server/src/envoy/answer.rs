@@ -3,7 +3,7 @@
 //! HTTP callers get RFC 9457 problem details, MCP callers a JSON-RPC error with
 //! their request's id, gRPC callers a status with `google.rpc.ErrorInfo`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -19,10 +19,18 @@ use serde_json::json;
 use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::verdict::{Caller, DecisionId, Permit, Refusal, Verdict};
+use crate::identity::{Algorithm, Scheme};
+use crate::policy::Remedy;
+use crate::upstream::HeaderChanges;
+use crate::verdict::{
+    Caller, Challenge, ChallengeError, DecisionId, Granted, Permit, Refusal, Verdict,
+};
 
 /// The header that every answer carries.
 pub(super) const DECISION_HEADER: &str = "x-chaperone-decision";
+
+/// The header with the nonce that a proof must have (RFC 9449 section 8).
+const NONCE_HEADER: &str = "dpop-nonce";
 
 /// JSON-RPC error codes of ours, in the range that JSON-RPC 2.0 section 5.1 leaves
 /// to servers.
@@ -38,27 +46,30 @@ const UNAVAILABLE_RETRY_SECONDS: u64 = 1;
 pub(super) fn check_response(verdict: Verdict) -> CheckResponse {
     let Verdict { decision, caller, outcome } = verdict;
     match outcome {
-        Ok(permit) => allowed(&decision, permit),
+        Ok(Granted::Forward(permit)) => allowed(&decision, permit),
+        Ok(Granted::Metadata(document)) => metadata(&decision, &document),
         Err(refusal) => denied(&decision, &caller, &refusal),
     }
 }
 
 fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
-    let mut headers_to_remove = vec![FACTS_HEADER.to_owned()];
-    if permit.remove_credentials {
-        headers_to_remove.push("authorization".to_owned());
-        headers_to_remove.extend(permit.credential_headers);
-    }
+    let HeaderChanges { mut remove, set } = permit.headers;
+    remove.insert(FACTS_HEADER.to_owned());
     if permit.mask.is_some() {
         // A part of a document cannot be masked, nor (yet) a compressed one:
         // the upstream is not offered to send either.
-        headers_to_remove.extend(["accept-encoding", "range", "if-range"].map(String::from));
+        remove.extend(["accept-encoding", "range", "if-range"].map(String::from));
     }
+    let nonce = permit.dpop_nonce.iter().map(|nonce| header(NONCE_HEADER, nonce));
     CheckResponse {
         status: Some(rpc::Status { code: Code::Ok as i32, ..Default::default() }),
         http_response: Some(HttpResponse::OkResponse(OkHttpResponse {
-            headers_to_remove,
-            response_headers_to_add: vec![header(DECISION_HEADER, decision.as_str())],
+            headers: set.iter().map(|set| header(set.name.as_str(), &set.value)).collect(),
+            headers_to_remove: remove.into_iter().collect(),
+            response_headers_to_add: [header(DECISION_HEADER, decision.as_str())]
+                .into_iter()
+                .chain(nonce)
+                .collect(),
             ..Default::default()
         })),
         dynamic_metadata: Some(obligations(&Obligations {
@@ -68,14 +79,54 @@ fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
     }
 }
 
+/// To Envoy every answer of ours is a denied response, this one too.
+fn metadata(decision: &DecisionId, document: &str) -> CheckResponse {
+    let headers = vec![
+        header(DECISION_HEADER, decision.as_str()),
+        header("content-type", "application/json"),
+        header("cache-control", "public, max-age=300"),
+        // It is public, and clients in browsers read it too.
+        header("access-control-allow-origin", "*"),
+    ];
+    answered(decision, Code::PermissionDenied, 200, headers, document.to_owned())
+}
+
+fn answered(
+    decision: &DecisionId,
+    code: Code,
+    status: u16,
+    headers: Vec<HeaderValueOption>,
+    body: String,
+) -> CheckResponse {
+    CheckResponse {
+        status: Some(rpc::Status { code: code as i32, ..Default::default() }),
+        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
+            status: Some(HttpStatus { code: i32::from(status) }),
+            headers,
+            body,
+        })),
+        dynamic_metadata: Some(obligations(&Obligations {
+            decision: decision.to_string(),
+            mask: None,
+        })),
+    }
+}
+
 fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckResponse {
     let mut headers = vec![header(DECISION_HEADER, decision.as_str())];
     match refusal {
-        Refusal::Unauthenticated { code, resource_metadata, .. } => {
-            headers.push(header(
-                "www-authenticate",
-                &bearer_challenge(code, resource_metadata.as_deref()),
-            ));
+        Refusal::Unauthenticated { code, challenge, .. } => {
+            headers.push(header("www-authenticate", &www_authenticate(code, challenge)));
+            if let Some(ChallengeError::UseNonce(nonce)) = &challenge.error {
+                headers.push(header(NONCE_HEADER, nonce));
+                // RFC 9449 section 8.2: the nonce is for this caller.
+                headers.push(header("cache-control", "no-store"));
+            }
+        }
+        Refusal::Insufficient { remedy, scheme, resource_metadata, .. } => {
+            let metadata = resource_metadata.as_deref();
+            let challenge = insufficient_challenge(refusal.code(), remedy, *scheme, metadata);
+            headers.push(header("www-authenticate", &challenge));
         }
         Refusal::NeedsApproval { retry_after, .. } => {
             headers.push(header("retry-after", &retry_after.as_secs().max(1).to_string()));
@@ -104,18 +155,7 @@ fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckRes
             problem(decision, refusal).to_string()
         }
     };
-    CheckResponse {
-        status: Some(rpc::Status { code: grpc_code(refusal) as i32, ..Default::default() }),
-        http_response: Some(HttpResponse::DeniedResponse(DeniedHttpResponse {
-            status: Some(HttpStatus { code: i32::from(status) }),
-            headers,
-            body,
-        })),
-        dynamic_metadata: Some(obligations(&Obligations {
-            decision: decision.to_string(),
-            mask: None,
-        })),
-    }
+    answered(decision, grpc_code(refusal), status, headers, body)
 }
 
 /// MCP's transport answers a missing credential and an outage over HTTP (401 and
@@ -124,35 +164,59 @@ const fn speaks_jsonrpc(refusal: &Refusal) -> bool {
     matches!(refusal, Refusal::Denied { .. } | Refusal::NeedsApproval { .. })
 }
 
-/// RFC 6750 section 3; `resource_metadata` is RFC 9728 section 5.1. A request with
-/// no credential at all is told no error code (RFC 6750 section 3.1).
-fn bearer_challenge(code: &str, resource_metadata: Option<&str>) -> String {
+/// RFC 6750 section 3, RFC 9449 section 7.1; `resource_metadata` is RFC 9728 section
+/// 5.1.
+fn www_authenticate(code: &str, challenge: &Challenge) -> String {
+    let Challenge { scheme, error, resource_metadata } = challenge;
     let mut parameters = Vec::new();
-    match code {
-        "token_missing" => {}
-        "malformed" => parameters.push(r#"error="invalid_request""#.to_owned()),
-        _ => parameters.push(r#"error="invalid_token""#.to_owned()),
-    }
-    if code != "token_missing" {
+    if let Some(error) = error {
+        parameters.push(format!(r#"error="{}""#, error.name()));
         parameters.push(format!(r#"error_description="{code}""#));
+    }
+    if *scheme == Scheme::Dpop {
+        let algorithms = Algorithm::ALL.map(Algorithm::name).join(" ");
+        parameters.push(format!(r#"algs="{algorithms}""#));
     }
     if let Some(url) = resource_metadata {
         parameters.push(format!(r#"resource_metadata="{url}""#));
     }
-    if parameters.is_empty() {
-        "Bearer".to_owned()
-    } else {
-        format!("Bearer {}", parameters.join(", "))
+    let challenge = format!("{} {}", scheme.name(), parameters.join(", "));
+    challenge.trim_end().to_owned()
+}
+
+/// RFC 6750 section 3.1 for scopes, RFC 9470 section 3 for authentication. The values
+/// were checked when the policies were loaded.
+fn insufficient_challenge(
+    code: &str,
+    remedy: &Remedy,
+    scheme: Scheme,
+    resource_metadata: Option<&str>,
+) -> String {
+    let mut parameters = vec![format!(r#"error="{code}""#)];
+    let mut list = |name: &str, values: &BTreeSet<String>| {
+        if !values.is_empty() {
+            let values: Vec<_> = values.iter().map(String::as_str).collect();
+            parameters.push(format!(r#"{name}="{}""#, values.join(" ")));
+        }
+    };
+    list("scope", &remedy.scopes);
+    list("acr_values", &remedy.acr_values);
+    if let Some(max_age) = remedy.max_age {
+        parameters.push(format!(r#"max_age="{}""#, max_age.as_secs()));
     }
+    if let Some(url) = resource_metadata {
+        parameters.push(format!(r#"resource_metadata="{url}""#));
+    }
+    format!("{} {}", scheme.name(), parameters.join(", "))
 }
 
 /// RFC 9457 problem details. `type` is left out, which means `about:blank`; `code`
 /// is what a program looks at.
 fn problem(decision: &DecisionId, refusal: &Refusal) -> serde_json::Value {
-    let title = match refusal {
-        Refusal::Unauthenticated { .. } => "Unauthorized",
-        Refusal::Denied { .. } | Refusal::NeedsApproval { .. } => "Forbidden",
-        Refusal::Unavailable { .. } => "Service Unavailable",
+    let title = match refusal.http_status() {
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        _ => "Service Unavailable",
     };
     let mut problem = members(decision, refusal);
     problem.insert("title".to_owned(), title.into());
@@ -183,7 +247,9 @@ fn members(decision: &DecisionId, refusal: &Refusal) -> serde_json::Map<String, 
     members.insert("code".to_owned(), refusal.code().into());
     members.insert("decision".to_owned(), decision.as_str().into());
     match refusal {
-        Refusal::Denied { policies, .. } if !policies.is_empty() => {
+        Refusal::Denied { policies, .. } | Refusal::Insufficient { policies, .. }
+            if !policies.is_empty() =>
+        {
             members.insert("policies".to_owned(), policies.as_slice().into());
         }
         Refusal::NeedsApproval { approval, .. } => {
@@ -194,10 +260,11 @@ fn members(decision: &DecisionId, refusal: &Refusal) -> serde_json::Map<String, 
     members
 }
 
-const fn grpc_code(refusal: &Refusal) -> Code {
+fn grpc_code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::Unauthenticated { .. } => Code::Unauthenticated,
-        Refusal::Denied { .. } => Code::PermissionDenied,
+        Refusal::Insufficient { remedy, .. } if remedy.is_step_up() => Code::Unauthenticated,
+        Refusal::Denied { .. } | Refusal::Insufficient { .. } => Code::PermissionDenied,
         Refusal::NeedsApproval { .. } => Code::FailedPrecondition,
         Refusal::Unavailable { .. } => Code::Unavailable,
     }
@@ -207,7 +274,9 @@ const fn grpc_code(refusal: &Refusal) -> Code {
 fn grpc_details(decision: &DecisionId, refusal: &Refusal) -> String {
     let mut metadata = HashMap::from([("decision".to_owned(), decision.to_string())]);
     match refusal {
-        Refusal::Denied { policies, .. } if !policies.is_empty() => {
+        Refusal::Denied { policies, .. } | Refusal::Insufficient { policies, .. }
+            if !policies.is_empty() =>
+        {
             metadata.insert("policies".to_owned(), policies.join(","));
         }
         Refusal::NeedsApproval { approval, .. } => {
@@ -249,7 +318,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::identity::HeaderName;
     use crate::time::UnixMillis;
+    use crate::upstream::SetHeader;
     use crate::verdict::ApprovalNotice;
 
     fn refused(caller: Caller, refusal: Refusal) -> DeniedHttpResponse {
@@ -264,6 +335,10 @@ mod tests {
     fn header_of<'a>(denied: &'a DeniedHttpResponse, name: &str) -> Option<&'a str> {
         let headers = denied.headers.iter().filter_map(|option| option.header.as_ref());
         headers.filter(|header| header.key == name).map(|header| header.value.as_str()).next()
+    }
+
+    const fn challenge(scheme: Scheme, error: Option<ChallengeError>) -> Challenge {
+        Challenge { scheme, error, resource_metadata: None }
     }
 
     fn denial() -> Refusal {
@@ -319,7 +394,10 @@ mod tests {
         let refusal = Refusal::Unauthenticated {
             code: "token_expired",
             detail: "Expired.".into(),
-            resource_metadata: Some("https://mcp.example/.well-known/x".into()),
+            challenge: Challenge {
+                resource_metadata: Some("https://mcp.example/.well-known/x".into()),
+                ..challenge(Scheme::Bearer, Some(ChallengeError::InvalidToken))
+            },
         };
         let denied = refused(Caller::Mcp { id: json!(1) }, refusal);
         assert_eq!(denied.status.as_ref().unwrap().code, 401);
@@ -328,6 +406,39 @@ mod tests {
             Some(
                 "Bearer error=\"invalid_token\", error_description=\"token_expired\", \
                  resource_metadata=\"https://mcp.example/.well-known/x\""
+            )
+        );
+    }
+
+    #[test]
+    fn a_token_that_is_not_enough_is_told_what_would_be() {
+        let insufficient = |remedy| Refusal::Insufficient {
+            remedy: Box::new(remedy),
+            detail: "No.".into(),
+            policies: Vec::new(),
+            scheme: Scheme::Bearer,
+            resource_metadata: Some("https://a.example/m".into()),
+        };
+        let scopes = ["orders:write".to_owned(), "orders:read".to_owned()].into();
+        let refusal = insufficient(Remedy { scopes, ..Remedy::default() });
+        let denied = refused(Caller::Mcp { id: json!(1) }, refusal);
+        assert_eq!(denied.status.as_ref().unwrap().code, 403);
+        assert_eq!(
+            header_of(&denied, "www-authenticate"),
+            Some(
+                "Bearer error=\"insufficient_scope\", scope=\"orders:read orders:write\", \
+                 resource_metadata=\"https://a.example/m\""
+            )
+        );
+        let (acr_values, max_age) = (["phr".to_owned()].into(), Some(Duration::from_mins(5)));
+        let refusal = insufficient(Remedy { acr_values, max_age, ..Remedy::default() });
+        let denied = refused(Caller::Http, refusal);
+        assert_eq!(denied.status.as_ref().unwrap().code, 401);
+        assert_eq!(
+            header_of(&denied, "www-authenticate"),
+            Some(
+                "Bearer error=\"insufficient_user_authentication\", acr_values=\"phr\", \
+                 max_age=\"300\", resource_metadata=\"https://a.example/m\""
             )
         );
     }
@@ -346,24 +457,46 @@ mod tests {
 
     #[test]
     fn a_request_without_a_credential_is_told_no_error() {
-        assert_eq!(bearer_challenge("token_missing", None), "Bearer");
+        let none = challenge(Scheme::Bearer, None);
+        assert_eq!(www_authenticate("token_missing", &none), "Bearer");
     }
 
     #[test]
-    fn an_allowed_request_loses_its_credential_where_the_service_says_so() {
-        for (remove_credentials, expected) in
-            [(true, vec![FACTS_HEADER, "authorization", "x-api-key"]), (false, vec![FACTS_HEADER])]
-        {
-            let permit = Permit {
-                mask: None,
-                remove_credentials,
-                credential_headers: vec!["x-api-key".to_owned()],
-            };
-            let response = allowed(&DecisionId::new(Uuid::nil()), permit);
-            let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
-                panic!("not allowed");
-            };
-            assert_eq!(ok.headers_to_remove, expected);
-        }
+    fn a_caller_whose_proof_is_refused_is_told_how_to_make_one() {
+        let algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA";
+        let asked = challenge(Scheme::Dpop, Some(ChallengeError::InvalidProof));
+        assert_eq!(
+            www_authenticate("proof_replayed", &asked),
+            format!(
+                "DPoP error=\"invalid_dpop_proof\", error_description=\"proof_replayed\", \
+                 algs=\"{algorithms}\""
+            )
+        );
+        let refusal = Refusal::Unauthenticated {
+            code: "proof_nonce_required",
+            detail: "Use the nonce.".into(),
+            challenge: challenge(Scheme::Dpop, Some(ChallengeError::UseNonce("n-1".into()))),
+        };
+        let denied = refused(Caller::Http, refusal);
+        assert_eq!(header_of(&denied, "dpop-nonce"), Some("n-1"));
+        let told = header_of(&denied, "www-authenticate").unwrap();
+        assert!(told.starts_with("DPoP error=\"use_dpop_nonce\""), "{told}");
+    }
+
+    #[test]
+    fn an_allowed_request_is_changed_as_the_permit_says() {
+        let value = std::sync::Arc::new(zeroize::Zeroizing::new("Bearer own".to_owned()));
+        let headers = HeaderChanges {
+            remove: ["dpop".to_owned()].into(),
+            set: vec![SetHeader { name: HeaderName::authorization(), value }],
+        };
+        let permit = Permit { mask: None, headers, dpop_nonce: None };
+        let response = allowed(&DecisionId::new(Uuid::nil()), permit);
+        let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
+            panic!("not allowed");
+        };
+        assert_eq!(ok.headers_to_remove, ["dpop", FACTS_HEADER]);
+        let set = ok.headers[0].header.as_ref().unwrap();
+        assert_eq!((set.key.as_str(), set.value.as_str()), ("authorization", "Bearer own"));
     }
 }

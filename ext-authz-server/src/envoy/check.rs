@@ -7,7 +7,7 @@ use envoy_types::ext_authz::v3::pb::{Authorization, CheckRequest, CheckResponse}
 use tonic::{Request, Response, Status};
 
 use super::answer::check_response;
-use crate::decide::{Decider, GuardedRequest, RequestHeaders};
+use crate::decide::{Decider, GuardedRequest, RequestHeaders, TlsPeer};
 
 /// The ext_authz service.
 #[derive(Debug)]
@@ -36,7 +36,12 @@ impl Authorization for CheckService {
 
 fn guarded_request(check: CheckRequest) -> Option<GuardedRequest> {
     let source_address = check.get_client_address().cloned();
-    let mut http = check.attributes?.request?.http?;
+    let attributes = check.attributes?;
+    let peer = attributes.source.map_or_else(TlsPeer::default, |source| TlsPeer {
+        principal: source.principal,
+        certificate: source.certificate,
+    });
+    let mut http = attributes.request?.http?;
     let request_id = http.headers.remove("x-request-id").unwrap_or_default();
     let headers = RequestHeaders::new(http.headers);
     let grpc = headers.get("content-type").is_some_and(|kind| kind.starts_with("application/grpc"));
@@ -45,6 +50,7 @@ fn guarded_request(check: CheckRequest) -> Option<GuardedRequest> {
         headers,
         grpc,
         source_address,
+        peer,
         scheme: http.scheme,
         method: http.method,
         authority: http.host,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::authenticator::Credential;
 use super::chain::{Assurance, Chain};
 use super::error::IdentityError;
-use super::verified::VerifiedToken;
+use super::verified::{TokenFacts, VerifiedToken};
 
 /// A credential that is good for this request.
 pub(super) struct Shown {
@@ -57,9 +57,18 @@ impl Shown {
         Ok(Credential {
             chain: Arc::new(Chain::new(hops).map_err(|_| IdentityError::SubjectMissing)?),
             kind: self.token.kind,
-            token: Arc::clone(&subject.facts),
+            token: narrowed(&subject.facts, &self.token.facts),
             actor: Some(Arc::clone(&self.token.facts)),
             sender_constrained: self.sender_constrained,
         })
     }
+}
+
+/// What `subject` says; what it allows, only as far as `actor` may do it too.
+fn narrowed(subject: &Arc<TokenFacts>, actor: &TokenFacts) -> Arc<TokenFacts> {
+    let authority = subject.authority.narrowed_by(&actor.authority);
+    if authority == subject.authority {
+        return Arc::clone(subject);
+    }
+    Arc::new(TokenFacts { authority, ..TokenFacts::clone(subject) })
 }

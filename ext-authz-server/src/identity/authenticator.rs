@@ -1,5 +1,8 @@
 //! The door of the room: a token in, a credential or a refusal out.
 
+mod certified;
+mod possession;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -8,11 +11,14 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use self::possession::{KeyShown, Sent};
+use self::unsigned::api_key;
 use super::acting::Shown;
 use super::actors::Signed;
 use super::chain::{Chain, CredentialKind, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
+use super::dpop::{ProofSettings, Proofs};
 use super::error::IdentityError;
 use super::fetch::KeyFetcher;
 use super::groups::GroupPatterns;
@@ -20,9 +26,11 @@ use super::introspection::{Introspector, PrefixTwice, Prefixes};
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
 use super::jwt::Unverified;
 use super::keys::{Keys, PublishedKeys};
+use super::peer::PeerSource;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::revocation::ids_of;
-use super::token::Token;
+use super::spiffe::TrustDomain;
+use super::token::{Scheme, Token, sent};
 use super::verified::{Lifetime, TokenFacts, VerifiedToken};
 use super::withdrawals::Withdrawals;
 use crate::time::UnixMillis;
@@ -117,6 +125,18 @@ pub enum SettingsError {
         "the issuers `{0}` and `{1}` have opaque tokens; give each an `introspection.prefix` of its own"
     )]
     PrefixTwice(IssuerAlias, IssuerAlias),
+    /// Two issuers have one trust domain.
+    #[error("the issuers `{0}` and `{1}` have the same `trust_domain`")]
+    TrustDomainTwice(IssuerAlias, IssuerAlias),
+    /// Nothing of an issuer can be verified.
+    #[error("issuer `{0}` has neither keys nor a `trust_domain`")]
+    NoKeys(IssuerAlias),
+    /// Certificates would be needed that are told nowhere.
+    #[error(
+        "issuer `{0}` needs client certificates; say where they are told, such as \
+         `peer: {{ from: tls }}`"
+    )]
+    NoPeer(IssuerAlias),
     /// Keys would be too old before they are fetched again.
     #[error("issuer `{0}` has a `max_stale` that is shorter than its `refresh`")]
     StaleBeforeRefresh(IssuerAlias),
@@ -141,6 +161,10 @@ pub struct AuthenticatorSettings {
     pub second: Option<SecondCredential>,
     /// The header that an API key may be in, besides `Authorization`.
     pub api_key_header: Option<HeaderName>,
+    /// Where it is told who the peer of a request is.
+    pub peer: PeerSource,
+    /// How proofs of possession are judged.
+    pub proofs: ProofSettings,
 }
 
 impl AuthenticatorSettings {
@@ -152,6 +176,8 @@ impl AuthenticatorSettings {
             max_depth: 8,
             second: None,
             api_key_header: None,
+            peer: PeerSource::default(),
+            proofs: ProofSettings::default(),
         }
     }
 }
@@ -165,6 +191,9 @@ pub struct Authenticator {
     prefixes: Prefixes,
     second: Option<SecondCredential>,
     api_key_header: Option<HeaderName>,
+    trust_domains: BTreeMap<TrustDomain, IssuerAlias>,
+    peer: PeerSource,
+    proofs: Proofs,
     fetcher: KeyFetcher,
     withdrawals: Option<Arc<Withdrawals>>,
     /// Keep keys fresh; they end with the authenticator.
@@ -191,8 +220,19 @@ impl Authenticator {
     /// [`Self::start`] on.
     pub fn new(settings: AuthenticatorSettings) -> Result<Self, SettingsError> {
         check(&settings)?;
-        let AuthenticatorSettings { issuers, groups: patterns, max_depth, second, api_key_header } =
-            settings;
+        let AuthenticatorSettings {
+            issuers,
+            groups: patterns,
+            max_depth,
+            second,
+            api_key_header,
+            peer,
+            proofs,
+        } = settings;
+        let trust_domains = issuers
+            .iter()
+            .filter_map(|issuer| Some((issuer.trust_domain.clone()?, issuer.alias.clone())))
+            .collect();
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
@@ -215,6 +255,9 @@ impl Authenticator {
             prefixes,
             second,
             api_key_header,
+            trust_domains,
+            peer,
+            proofs: Proofs::new(proofs),
             fetcher,
             withdrawals: None,
             tasks: OnceLock::new(),
@@ -295,18 +338,38 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let first = self.first(presented, acceptance, now).await?;
-        let Some((second, holds)) = self.second_of(presented)? else {
-            return Ok(first.alone());
+        let peer = self.peer.peer(&presented.peer)?;
+        let peer = peer.as_ref();
+        let second = self.second_of(presented)?;
+        let first = match (api_key(presented, acceptance)?, presented.authorization) {
+            (Some(key), _) => self.keyed(&key, now)?,
+            (None, Some(authorization)) => {
+                let (scheme, text) = sent(authorization)?;
+                let key = match scheme {
+                    Scheme::Bearer => KeyShown::No,
+                    Scheme::Dpop => KeyShown::ByProof(presented),
+                };
+                self.signed_or_opaque(text, &Sent { key, peer }, acceptance, now).await?
+            }
+            // A certificate says who calls, never on whose behalf.
+            (None, None) if matches!(second, Some((_, Holds::Actor))) => {
+                return Err(IdentityError::TokenMissing);
+            }
+            (None, None) => self.certified(peer, acceptance, now)?,
+        };
+        let Some((second, holds)) = second else {
+            return Ok(self.calling(first, peer)?.alone());
         };
         // What a proof is bound to is the credential in `Authorization` (RFC 9449
         // section 4.3), so a second one that needs a proof of its own is refused.
-        let unproven = Presented { proof: None, ..*presented };
-        let second = self.shown(&second, &unproven, acceptance, now).await?;
-        match holds {
-            Holds::Subject => first.acting_for(&second.token, self.max_depth),
-            Holds::Actor => second.acting_for(&first.token, self.max_depth),
-        }
+        let beside = Sent { key: KeyShown::No, peer };
+        let second = self.shown(&second, &beside, acceptance, now).await?;
+        let (actor, subject) = match holds {
+            Holds::Subject => (first, second),
+            Holds::Actor => (second, first),
+        };
+        self.constrained_enough(&subject)?;
+        self.calling(actor, peer)?.acting_for(&subject.token, self.max_depth)
     }
 
     /// Who one token proves at `now`, sent alone and without a proof.
@@ -316,10 +379,7 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let shown = self.shown(token, &Presented::default(), acceptance, now).await?;
-        let credential = shown.alone();
-        self.still_good(&credential, now)?;
-        Ok(credential)
+        self.verify_with(token, None, acceptance, now).await
     }
 
     fn second_of(
@@ -337,12 +397,33 @@ impl Authenticator {
     async fn shown(
         &self,
         token: &Token,
-        presented: &Presented<'_>,
+        sent: &Sent<'_>,
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
+        let text = token.as_str();
         let (token, issuer) = self.signed(token, acceptance).await?;
-        fits(token, issuer, presented, acceptance, now)
+        self.fits(token, text, issuer, sent, acceptance, now)
+    }
+
+    /// The token of `issuer`, sent as `text`, if it is good for this request.
+    fn fits(
+        &self,
+        token: Arc<VerifiedToken>,
+        text: &str,
+        issuer: &IssuerSettings,
+        sent: &Sent<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Shown, IdentityError> {
+        token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
+        let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
+        if token.audiences.is_disjoint(audiences) {
+            return Err(IdentityError::AudienceMismatch);
+        }
+        acceptance.accepts(&token.chain.current().principal.issuer)?;
+        let sender_constrained = self.possessed(&token.confirmation, text, sent, now)?;
+        Ok(Shown { token, sender_constrained })
     }
 
     /// The token, if its issuer signed it: what does not depend on the request.
@@ -450,12 +531,12 @@ impl Issuer {
     fn new(settings: IssuerSettings) -> Result<Self, SettingsError> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
-            KeySource::Unsigned => Keys::Unsigned,
             KeySource::Published(PublishedAt(location)) => {
                 let (refresh, max_stale) = (settings.refresh, settings.max_stale);
                 let alias = settings.alias.clone();
                 Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
             }
+            KeySource::Unsigned => Keys::Unsigned,
         };
         let introspector = settings.introspection.clone().map(|introspection| {
             Introspector::new(settings.alias.clone(), settings.issuer.clone(), introspection)
@@ -470,24 +551,6 @@ impl Issuer {
             Keys::Published(keys) => Some(keys),
         }
     }
-}
-
-/// The token of `issuer`, if it is good for this request.
-fn fits(
-    token: Arc<VerifiedToken>,
-    issuer: &IssuerSettings,
-    presented: &Presented<'_>,
-    acceptance: &Acceptance,
-    now: UnixMillis,
-) -> Result<Shown, IdentityError> {
-    token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
-    let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
-    if token.audiences.is_disjoint(audiences) {
-        return Err(IdentityError::AudienceMismatch);
-    }
-    acceptance.accepts(&token.chain.current().principal.issuer)?;
-    let sender_constrained = token.confirmation.proven_by(presented)?;
-    Ok(Shown { token, sender_constrained })
 }
 
 fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
@@ -509,12 +572,15 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
         if let Some(other) = before.iter().find(|other| other.issuer == issuer.issuer) {
             return Err(SettingsError::IssuerTwice(other.alias.clone(), alias));
         }
-        if issuer.audiences.is_empty() {
+        let signs = !matches!(issuer.keys, KeySource::Unsigned);
+        let tokens = signs || issuer.introspection.is_some();
+        if tokens && issuer.audiences.is_empty() {
             return Err(SettingsError::NoAudience(alias));
         }
-        if issuer.algorithms.is_empty() {
+        if signs && issuer.algorithms.is_empty() {
             return Err(SettingsError::NoAlgorithm(alias));
         }
+        certified::check(settings, issuer, before)?;
         if issuer.max_stale < issuer.refresh {
             return Err(SettingsError::StaleBeforeRefresh(alias));
         }

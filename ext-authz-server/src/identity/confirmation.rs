@@ -3,16 +3,15 @@
 use serde_json::{Map, Value};
 
 use super::error::IdentityError;
-use super::presented::Presented;
+use super::thumbprint::Thumbprint;
 
 /// The keys that a token is bound to; empty for a token that whoever has it may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Confirmation {
-    /// The SHA-256 thumbprint of the DPoP key (RFC 9449 section 6.1), in base64url.
-    pub(super) jkt: Option<String>,
-    /// The SHA-256 thumbprint of the client certificate (RFC 8705 section 3.1), in
-    /// base64url.
-    pub(super) x5t_s256: Option<String>,
+    /// The thumbprint of the DPoP key (RFC 9449 section 6.1).
+    pub(super) jkt: Option<Thumbprint>,
+    /// The thumbprint of the client certificate (RFC 8705 section 3.1).
+    pub(super) x5t_s256: Option<Thumbprint>,
 }
 
 impl Confirmation {
@@ -29,20 +28,15 @@ impl Confirmation {
                 "x5t#S256" => &mut confirmation.x5t_s256,
                 _ => return Err(IdentityError::ConfirmationUnsupported),
             };
-            // 32 bytes in base64url, without padding.
-            let thumbprint = value.as_str().filter(|text| text.len() == 43);
-            *slot = Some(thumbprint.ok_or(malformed.clone())?.to_owned());
+            let thumbprint = value.as_str().and_then(|text| text.parse().ok());
+            *slot = Some(thumbprint.ok_or(malformed.clone())?);
         }
         Ok(confirmation)
     }
 
-    /// Whether the sender proved everything that the token is bound to; `false` when
-    /// it is bound to nothing.
-    pub(super) fn proven_by(&self, _presented: &Presented<'_>) -> Result<bool, IdentityError> {
-        match self {
-            Self { jkt: None, x5t_s256: None } => Ok(false),
-            _ => Err(IdentityError::ProofMissing),
-        }
+    /// Whether it asks for anything.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.jkt.is_none() && self.x5t_s256.is_none()
     }
 }
 
@@ -60,7 +54,7 @@ mod tests {
     fn every_member_is_understood_or_the_token_is_refused() {
         let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
         let bound = read(&json!({ "cnf": { "jkt": thumbprint } })).unwrap();
-        assert_eq!(bound.jkt.as_deref(), Some(thumbprint));
+        assert_eq!(bound.jkt, thumbprint.parse().ok());
         assert_eq!(read(&json!({})), Ok(Confirmation::default()));
         let both = json!({ "cnf": { "jkt": thumbprint, "x5t#S256": thumbprint } });
         assert!(read(&both).unwrap().x5t_s256.is_some());

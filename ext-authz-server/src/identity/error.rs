@@ -22,9 +22,54 @@ pub enum IdentityError {
     /// It is bound to a key, and nothing proves that its sender has that key.
     #[error("the token is bound to a key, and no proof of it was sent")]
     ProofMissing,
+    /// The proof is none of this request.
+    #[error("the DPoP proof is refused: {0}")]
+    ProofInvalid(&'static str),
+    /// The proof is too old.
+    #[error("the DPoP proof's `iat` is too long ago; make a new proof for each request")]
+    ProofExpired,
+    /// The proof is of the future.
+    #[error("the DPoP proof's `iat` is in the future")]
+    ProofNotYetValid,
+    /// The proof was used before.
+    #[error("the DPoP proof was used before; make a new proof for each request")]
+    ProofReplayed,
+    /// The proof has no nonce of ours, or an old one.
+    #[error("the DPoP proof must have the nonce that this answer's DPoP-Nonce header holds")]
+    ProofNonceRequired {
+        /// The nonce to use.
+        nonce: String,
+    },
+    /// There is no room to remember that the proof was used.
+    #[error("too many DPoP proofs were sent lately to tell whether this one was used before")]
+    ProofsUnavailable,
+    /// The token is bound to something else than what its sender has shown.
+    #[error("the token's binding is not met: {0}")]
+    TokenBindingMismatch(&'static str),
+    /// A client certificate is needed, and the connection showed none.
+    #[error("a client certificate is needed, and none was shown")]
+    PeerMissing,
+    /// The client certificate is not that of the token's subject.
+    #[error("the client certificate is not that of the workload that the token names")]
+    PeerMismatch,
+    /// What Envoy tells of the client certificate cannot be read.
+    #[error("the client certificate cannot be used: {0}")]
+    PeerMalformed(&'static str),
+    /// The client certificate is of a trust domain that is not configured, or of nobody.
+    #[error("no token was sent, and the client certificate is of no trust domain that is known")]
+    PeerUnknown,
+    /// The client certificate has expired, or is not good yet.
+    #[error("the client certificate is not valid now")]
+    PeerExpired,
+    /// Envoy does not tell the client certificate.
+    #[error("the proxy does not tell the client certificate")]
+    PeerHidden,
     /// It says who may act for its chain, and somebody else does.
     #[error("the token's `may_act` does not name the one who calls")]
     MayActMismatch,
+    /// A hop passed on scopes that it did not have.
+    #[error("the token's `act` states scopes that do not include those passed on")]
+    ScopeWidened,
     /// The credential of the one who calls tells of a chain of its own.
     #[error("the actor's own token must name nobody but the actor")]
     ActorNested,
@@ -141,6 +186,22 @@ pub enum IdentityError {
     KeysUnavailable,
 }
 
+/// What is wrong with what a caller sent (RFC 6750 section 3.1, RFC 9449 sections 7.1
+/// and 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Complaint<'a> {
+    /// It is no credential.
+    NoCredential,
+    /// It cannot be read.
+    Request,
+    /// The token is not good.
+    Token,
+    /// The proof is not good.
+    Proof,
+    /// The proof has not this nonce.
+    Nonce(&'a str),
+}
+
 /// Who has to act on an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -159,7 +220,21 @@ impl IdentityError {
             Self::ClaimsMalformed(_) => "claims_malformed",
             Self::ConfirmationUnsupported => "cnf_unsupported",
             Self::ProofMissing => "proof_missing",
+            Self::ProofInvalid(_) => "proof_invalid",
+            Self::ProofExpired => "proof_expired",
+            Self::ProofNotYetValid => "proof_not_yet_valid",
+            Self::ProofReplayed => "proof_replayed",
+            Self::ProofNonceRequired { .. } => "proof_nonce_required",
+            Self::ProofsUnavailable => "proofs_unavailable",
+            Self::TokenBindingMismatch(_) => "token_binding_mismatch",
+            Self::PeerMissing => "peer_missing",
+            Self::PeerMismatch => "peer_mismatch",
+            Self::PeerMalformed(_) => "peer_malformed",
+            Self::PeerUnknown => "peer_unknown",
+            Self::PeerExpired => "peer_expired",
+            Self::PeerHidden => "peer_hidden",
             Self::MayActMismatch => "may_act_mismatch",
+            Self::ScopeWidened => "scope_widened",
             Self::ActorNested => "actor_nested",
             Self::TokenTooLarge { .. } => "token_too_large",
             Self::TypeRefused => "token_type_refused",
@@ -193,10 +268,26 @@ impl IdentityError {
         }
     }
 
+    /// What a caller must send instead, as far as the standards have a word for it.
+    pub fn complaint(&self) -> Complaint<'_> {
+        match self {
+            Self::TokenMissing | Self::PeerUnknown => Complaint::NoCredential,
+            Self::Malformed(_) => Complaint::Request,
+            Self::ProofInvalid(_)
+            | Self::ProofExpired
+            | Self::ProofNotYetValid
+            | Self::ProofReplayed => Complaint::Proof,
+            Self::ProofNonceRequired { nonce } => Complaint::Nonce(nonce),
+            _ => Complaint::Token,
+        }
+    }
+
     /// Whose fault it is.
     pub const fn fault(&self) -> Fault {
         match self {
             Self::KeysUnavailable
+            | Self::ProofsUnavailable
+            | Self::PeerHidden
             | Self::RevocationsUnavailable
             | Self::IntrospectionUnavailable => Fault::Operator,
             _ => Fault::Caller,

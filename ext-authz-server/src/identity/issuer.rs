@@ -7,11 +7,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
+use super::binding::PeerBinding;
 use super::chain::IssuerAlias;
 use super::fetch::{JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
 use super::introspection::IntrospectionSettings;
 use super::jwks::JwkSet;
+use super::spiffe::TrustDomain;
 
 /// One issuer of tokens.
 #[derive(Clone, Debug)]
@@ -36,6 +38,13 @@ pub struct IssuerSettings {
     pub leeway: Duration,
     /// The longest life of its tokens, from `iat` to `exp`.
     pub max_lifetime: Duration,
+    /// The trust domain whose workloads are its principals: their certificates are
+    /// credentials.
+    pub trust_domain: Option<TrustDomain>,
+    /// Whether the sender of its tokens must prove to have a key.
+    pub require_proof: bool,
+    /// Which peer its tokens must come from; any when `None`.
+    pub peer_binding: Option<PeerBinding>,
     /// How often its keys are fetched.
     pub refresh: Duration,
     /// How long fetched keys are used when they can no longer be fetched; at least
@@ -60,6 +69,9 @@ impl IssuerSettings {
             may_attest: BTreeSet::new(),
             leeway: Duration::from_secs(30),
             max_lifetime: Duration::from_hours(1),
+            trust_domain: None,
+            require_proof: false,
+            peer_binding: None,
             refresh: Duration::from_mins(5),
             max_stale: Duration::from_hours(24),
             introspection: None,
@@ -104,7 +116,7 @@ pub enum KeySource {
     Document(JwkSet),
     /// Published at a URL.
     Published(PublishedAt),
-    /// Nowhere: it signs no tokens, and is asked about each.
+    /// Nowhere: it signs no tokens.
     Unsigned,
 }
 

@@ -162,7 +162,8 @@ impl VerificationKey {
             .unwrap_or(false)
     }
 
-    fn read(key: Value) -> Result<Self, KeyProblem> {
+    /// The key that a JWK is.
+    pub(super) fn read(key: Value) -> Result<Self, KeyProblem> {
         let written: WrittenKey =
             serde_json::from_value(key).map_err(|_| KeyProblem::Member("kty"))?;
         if written.kty == "oct" || written.k.is_some() {

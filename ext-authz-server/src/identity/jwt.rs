@@ -53,7 +53,7 @@ impl<'a> Unverified<'a> {
         if header.contains_key("crit") {
             return Err(IdentityError::CriticalHeader);
         }
-        if !header.get("typ").is_none_or(is_accepted_type) {
+        if !header.get("typ").is_none_or(|typ| is_type(typ, &ACCEPTED_TYPES)) {
             return Err(IdentityError::TypeRefused);
         }
         let algorithm = header
@@ -100,15 +100,16 @@ pub(super) fn has_header(token: &Token) -> bool {
     decoded(token.parts().header).is_some_and(|header| parse_object(&header, 0).is_ok())
 }
 
-fn decoded(part: &str) -> Option<Vec<u8>> {
+/// A part of a token, decoded.
+pub(super) fn decoded(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()
 }
 
-/// A media type in any case, `application/` left out or not (RFC 7515 section
-/// 4.1.9).
-fn is_accepted_type(typ: &Value) -> bool {
+/// Whether `typ` is one of `accepted`: a media type in any case, `application/` left out
+/// or not (RFC 7515 section 4.1.9).
+pub(super) fn is_type(typ: &Value, accepted: &[&str]) -> bool {
     let Some(typ) = typ.as_str() else { return false };
     let typ = typ.to_ascii_lowercase();
     let typ = typ.strip_prefix("application/").unwrap_or(&typ);
-    ACCEPTED_TYPES.contains(&typ)
+    accepted.contains(&typ)
 }

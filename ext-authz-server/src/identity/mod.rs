@@ -4,18 +4,24 @@
 //! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
 //! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
 //! into a chain (`actors`, `groups`); its sender proves to have its key
-//! (`confirmation`), and acts on behalf of a second credential's chain (`acting`).
-//! Nothing of it may have been revoked (`revocation`). An opaque token's issuer is
-//! asked what it says (`introspection`), and an API key is looked up (`api_key`).
+//! (`confirmation`: by a proof, `dpop`, or by the certificate of the connection, `peer`),
+//! and acts on behalf of a second credential's chain (`acting`). A workload's certificate
+//! is a credential of its own (`authenticator/certified`). An opaque token's issuer is
+//! asked what it says (`introspection`), and an API key is looked up (`api_key`). Nothing
+//! of all that may have been revoked (`revocation`).
 
 mod acting;
 mod actors;
 mod algorithm;
 mod api_key;
 mod authenticator;
+mod authority;
+mod binding;
+mod certificate;
 mod chain;
 mod claims;
 mod confirmation;
+mod dpop;
 mod error;
 mod fetch;
 mod groups;
@@ -24,14 +30,23 @@ mod issuer;
 mod jwks;
 mod jwt;
 mod keys;
+mod nonce;
+mod peer;
 mod polled;
 mod presented;
+mod replay;
 mod revocation;
+mod spiffe;
+mod target;
+#[cfg(test)]
+pub(crate) mod test_certificate;
 #[cfg(test)]
 pub(crate) mod test_issuer;
+mod thumbprint;
 mod token;
 mod verified;
 mod withdrawals;
+mod xfcc;
 
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use api_key::{
@@ -41,10 +56,13 @@ pub use api_key::{
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
 };
+pub use authority::Authority;
+pub use binding::{PeerBinding, PeerBindingError, SpiffeTemplate};
 pub use chain::{
     Assurance, Chain, CredentialKind, EmptyChain, GroupName, Hop, IssuerAlias, NameError, Principal,
 };
-pub use error::{Fault, IdentityError};
+pub use dpop::ProofSettings;
+pub use error::{Complaint, Fault, IdentityError};
 pub use fetch::{JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
@@ -54,12 +72,17 @@ pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use nonce::NonceKey;
+pub use peer::{PeerAttributes, PeerSource};
 pub use polled::POLL;
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use revocation::{
     Revocation, RevocationBook, RevocationError, RevocationId, RevocationIdError, RevocationOrder,
     RevocationTarget, TargetError,
 };
-pub use token::{MAX_TOKEN_BYTES, Token};
+pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
+pub use target::{ExternalUrl, ExternalUrlError};
+pub use thumbprint::{Thumbprint, ThumbprintError};
+pub use token::{MAX_TOKEN_BYTES, Scheme, Token};
 pub use verified::TokenFacts;
 pub use withdrawals::{Withdrawals, WithdrawalsError};

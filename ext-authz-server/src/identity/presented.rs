@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::peer::PeerAttributes;
+use super::target::ExternalUrl;
+
 /// The credentials of one request, and what a proof of possession is bound to.
 #[derive(Clone, Copy, Default)]
 pub struct Presented<'a> {
@@ -23,6 +26,10 @@ pub struct Presented<'a> {
     pub authority: &'a str,
     /// The path of the request's URL, without its query.
     pub path: &'a str,
+    /// The URL at which callers know the service, where that is another one.
+    pub external_url: Option<&'a ExternalUrl>,
+    /// Whoever is at the other end of the connection.
+    pub peer: PeerAttributes<'a>,
 }
 
 impl fmt::Debug for Presented<'_> {
@@ -87,6 +94,11 @@ impl FromStr for HeaderName {
 }
 
 impl HeaderName {
+    /// `Authorization`.
+    pub fn authorization() -> Self {
+        Self("authorization".to_owned())
+    }
+
     /// The name, in lower case.
     pub fn as_str(&self) -> &str {
         &self.0

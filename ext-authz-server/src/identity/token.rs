@@ -9,6 +9,34 @@ use super::error::IdentityError;
 /// tokens, deeply nested ones too, stay far below this.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
+/// How a token is sent in `Authorization`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// Whoever has the token may use it (RFC 6750).
+    #[default]
+    Bearer,
+    /// Whoever has the key that the token is bound to may use it (RFC 9449).
+    Dpop,
+}
+
+impl Scheme {
+    /// Its name in `Authorization` and `WWW-Authenticate`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+
+    /// The scheme of an `Authorization` header's value, as far as there is one.
+    pub fn of(authorization: &str) -> Option<Self> {
+        let name = authorization.trim_start_matches([' ', '\t']).split(' ').next()?;
+        [Self::Bearer, Self::Dpop]
+            .into_iter()
+            .find(|scheme| name.eq_ignore_ascii_case(scheme.name()))
+    }
+}
+
 /// A signed JWT in compact form (RFC 7515 section 7.1), not yet believed. It does
 /// not print, and is wiped from memory when it is dropped.
 pub struct Token(Zeroizing<String>);
@@ -20,19 +48,27 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// The token in the value of an `Authorization` header (RFC 6750 section 2.1).
+    /// The token in the value of an `Authorization` header, and how it is sent
+    /// (RFC 6750 section 2.1, RFC 9449 section 7.1).
     ///
     /// # Example
     ///
     /// ```
-    /// use chaperone::identity::Token;
+    /// use chaperone::identity::{Scheme, Token};
     ///
-    /// assert!(Token::from_authorization("Bearer e30.e30.c2ln").is_ok());
+    /// let (scheme, _) = Token::from_authorization("DPoP e30.e30.c2ln").unwrap();
+    /// assert_eq!(scheme, Scheme::Dpop);
     /// let two = Token::from_authorization("Bearer e30.e30.c2ln,Bearer e30.e30.c2ln");
     /// assert_eq!(two.unwrap_err().code(), "malformed");
     /// ```
-    pub fn from_authorization(value: &str) -> Result<Self, IdentityError> {
-        Self::parse(bearer(value)?)
+    pub fn from_authorization(value: &str) -> Result<(Scheme, Self), IdentityError> {
+        let (scheme, token) = sent(value)?;
+        Ok((scheme, Self::parse(token)?))
+    }
+
+    /// The whole token.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 
     /// The token `text` is.
@@ -115,22 +151,22 @@ impl std::fmt::Debug for OpaqueToken {
     }
 }
 
-/// The credential in the value of an `Authorization` header, whatever it is; empty
-/// when there is none behind the scheme.
-pub(super) fn bearer(value: &str) -> Result<&str, IdentityError> {
+/// The credential in the value of an `Authorization` header, whatever it is, and how it
+/// is sent; empty when there is none behind the scheme.
+pub(super) fn sent(value: &str) -> Result<(Scheme, &str), IdentityError> {
     let value = value.trim_matches([' ', '\t']);
     if value.is_empty() {
         return Err(IdentityError::TokenMissing);
     }
-    // Envoy joins repeated headers with a comma, which no Bearer token has.
+    // Envoy joins repeated headers with a comma, which no token has.
     if value.contains(',') {
         return Err(IdentityError::Malformed("more than one Authorization header was sent"));
     }
-    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(IdentityError::Malformed("the Authorization scheme is not `Bearer`"));
-    }
-    Ok(token.trim_matches(' '))
+    let scheme = Scheme::of(value).ok_or(IdentityError::Malformed(
+        "the Authorization scheme is neither `Bearer` nor `DPoP`",
+    ))?;
+    let token = value.split_once(' ').map_or("", |(_, token)| token);
+    Ok((scheme, token.trim_matches(' ')))
 }
 
 /// The parts of a token, still encoded.
@@ -154,13 +190,21 @@ mod tests {
     }
 
     #[test]
-    fn the_scheme_is_bearer_in_any_case() {
-        for header in ["Bearer a.b.c", "bearer a.b.c", "BEARER  a.b.c", " Bearer a.b.c "] {
-            let token = Token::from_authorization(header).unwrap();
+    fn the_scheme_is_bearer_or_dpop_in_any_case() {
+        for (header, expected) in [
+            ("Bearer a.b.c", Scheme::Bearer),
+            ("bearer a.b.c", Scheme::Bearer),
+            ("BEARER  a.b.c", Scheme::Bearer),
+            (" Bearer a.b.c ", Scheme::Bearer),
+            ("DPoP a.b.c", Scheme::Dpop),
+            ("dpop  a.b.c", Scheme::Dpop),
+        ] {
+            let (scheme, token) = Token::from_authorization(header).unwrap();
+            assert_eq!(scheme, expected, "{header}");
             assert_eq!(token.parts().signed, "a.b");
             assert_eq!(token.parts().signature, "c");
         }
-        for header in ["Basic YTpi", "DPoP a.b.c", "a.b.c", "Bearera.b.c"] {
+        for header in ["Basic YTpi", "DPoPa.b.c", "a.b.c", "Bearera.b.c"] {
             assert_eq!(refusal(header).code(), "malformed", "{header}");
         }
     }

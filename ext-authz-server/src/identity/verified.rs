@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::api_key::{ApiKeyId, GoodKey};
+use super::authority::Authority;
 use super::chain::{Chain, EmptyChain, IssuerAlias, Principal};
 use super::claims::{Claims, name, seconds};
 use super::confirmation::Confirmation;
@@ -16,7 +17,7 @@ use super::issuer::PrincipalKind;
 use crate::time::UnixMillis;
 
 /// A token that its issuer signed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct VerifiedToken {
     /// Who it names.
     pub(super) chain: Arc<Chain>,
@@ -44,7 +45,7 @@ impl VerifiedToken {
                 key: None,
                 id: Some(id.to_string()),
                 expires_at,
-                scopes: None,
+                authority: Authority::default(),
                 acr: None,
                 authenticated_at: None,
                 transaction: None,
@@ -57,6 +58,11 @@ impl VerifiedToken {
             may_act: None,
         })
     }
+
+    /// The same token with another chain.
+    pub(super) fn with_chain(&self, chain: Arc<Chain>) -> Self {
+        Self { chain, ..self.clone() }
+    }
 }
 
 /// What a credential says besides who its chain is.
@@ -66,13 +72,12 @@ pub struct TokenFacts {
     pub issuer: IssuerAlias,
     /// The `kid` of the key that signed it, if that has one.
     pub key: Option<String>,
-    /// Its `jti`.
+    /// Its `jti`, or the thumbprint of a certificate.
     pub id: Option<String>,
     /// Its `exp`.
     pub expires_at: UnixMillis,
-    /// Its `scope` (RFC 8693 section 4.2); `None` when it states none, which is not
-    /// the same as having none.
-    pub scopes: Option<BTreeSet<String>>,
+    /// What it allows, as far as it states that.
+    pub authority: Authority,
     /// The class of the authentication behind it, `acr`.
     pub acr: Option<String>,
     /// When a person authenticated, `auth_time`.
@@ -96,7 +101,7 @@ impl TokenFacts {
             key: key.map(str::to_owned),
             id: text(object, "jti", "`jti` is not a name")?,
             expires_at: lifetime.expires_at(),
-            scopes: scopes(object)?,
+            authority: Authority::read(object)?,
             acr: text(object, "acr", "`acr` is not a name")?,
             authenticated_at: claims.time("auth_time")?.map(moment),
             transaction: text(object, "txn", "`txn` is not a name")?,
@@ -111,19 +116,6 @@ fn text(
 ) -> Result<Option<String>, IdentityError> {
     let text = name(claims.get(claim)).map_err(|_| IdentityError::ClaimsMalformed(problem))?;
     Ok(text.map(str::to_owned))
-}
-
-/// A space-separated string (RFC 8693 section 4.2), or the array that some issuers
-/// write instead; `scp` is Microsoft's name for it.
-fn scopes(claims: &Map<String, Value>) -> Result<Option<BTreeSet<String>>, IdentityError> {
-    let malformed = IdentityError::ClaimsMalformed("`scope` is not a list of scopes");
-    let Some(value) = claims.get("scope").or_else(|| claims.get("scp")) else { return Ok(None) };
-    let scopes: Option<BTreeSet<_>> = match value {
-        Value::String(text) => Some(text.split_ascii_whitespace().map(str::to_owned).collect()),
-        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    };
-    scopes.map(Some).ok_or(malformed)
 }
 
 /// When a token is good: its `exp`, `nbf` and `iat`, in seconds since 1970.
@@ -142,6 +134,11 @@ impl Lifetime {
             not_before: claims.time("nbf")?,
             issued: claims.time("iat")?,
         })
+    }
+
+    /// From one second to another.
+    pub(super) const fn between(not_before: i64, expires: i64) -> Self {
+        Self { expires, not_before: Some(not_before), issued: None }
     }
 
     /// The `exp`.

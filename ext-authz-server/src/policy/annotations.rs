@@ -9,11 +9,23 @@ use jiff::SignedDuration;
 
 use super::decision::{ApprovalTerms, ProfileName};
 use super::error::Problem;
+use super::remedy::Remedy;
 use crate::identity::GroupName;
 use crate::suggestion::nearest;
 
 /// Every annotation.
-pub(super) const NAMES: [&str; 7] = [ID, MASK, RECORD, REQUIRES_APPROVAL, TTL, QUORUM, SHADOW];
+pub(super) const NAMES: [&str; 10] = [
+    ID,
+    MASK,
+    RECORD,
+    REQUIRES_APPROVAL,
+    TTL,
+    QUORUM,
+    SHADOW,
+    REQUIRES_SCOPE,
+    STEP_UP_ACR,
+    STEP_UP_MAX_AGE,
+];
 
 const ID: &str = "id";
 const MASK: &str = "mask";
@@ -22,6 +34,9 @@ const REQUIRES_APPROVAL: &str = "requires_approval";
 const TTL: &str = "approval_ttl";
 const QUORUM: &str = "approval_quorum";
 const SHADOW: &str = "shadow";
+const REQUIRES_SCOPE: &str = "requires_scope";
+const STEP_UP_ACR: &str = "step_up_acr";
+const STEP_UP_MAX_AGE: &str = "step_up_max_age";
 
 /// How long an approval lasts when its policy does not say.
 const DEFAULT_TTL: Duration = Duration::from_mins(15);
@@ -34,6 +49,7 @@ pub(super) struct Annotations {
     pub(super) record: bool,
     pub(super) approval: Option<ApprovalTerms>,
     pub(super) shadow: bool,
+    pub(super) remedy: Remedy,
 }
 
 /// Something wrong with an annotation, at that byte of the policy's file.
@@ -54,7 +70,15 @@ pub(super) fn read(policy: &Policy, profiles: &BTreeSet<ProfileName>) -> (Annota
         record: reader.flag(RECORD),
         approval: reader.approval(),
         shadow: reader.flag(SHADOW),
+        remedy: reader.remedy(),
     };
+    if policy.effect() == Effect::Permit {
+        for name in [REQUIRES_SCOPE, STEP_UP_ACR, STEP_UP_MAX_AGE] {
+            if policy.annotation(name).is_some() {
+                reader.found(name, Problem::AnnotationOnPermit { name });
+            }
+        }
+    }
     if policy.effect() == Effect::Forbid {
         for name in [MASK, RECORD, REQUIRES_APPROVAL] {
             if policy.annotation(name).is_some() {
@@ -118,10 +142,7 @@ impl<'a> Reader<'a> {
                 Err(error) => self.invalid(REQUIRES_APPROVAL, &error.to_string()),
             }
         }
-        let ttl = self.value(TTL, "a length of time, such as 15m", |text| {
-            let ttl = text.parse::<SignedDuration>().ok()?;
-            Duration::try_from(ttl).ok().filter(|ttl| !ttl.is_zero())
-        });
+        let ttl = self.value(TTL, "a length of time, such as 15m", length);
         let quorum = self.value(QUORUM, "a number of people, at least 1", |text| text.parse().ok());
         if self.policy.annotation(REQUIRES_APPROVAL).is_none() {
             for name in [TTL, QUORUM] {
@@ -136,6 +157,16 @@ impl<'a> Reader<'a> {
             quorum: quorum.unwrap_or(NonZeroU32::MIN),
             ttl: ttl.unwrap_or(DEFAULT_TTL),
         })
+    }
+
+    fn remedy(&mut self) -> Remedy {
+        let scopes = "scopes, separated by spaces, such as @requires_scope(\"orders:write\")";
+        let classes = "classes of authentication, separated by spaces";
+        Remedy {
+            scopes: self.value(REQUIRES_SCOPE, scopes, tokens).unwrap_or_default(),
+            acr_values: self.value(STEP_UP_ACR, classes, tokens).unwrap_or_default(),
+            max_age: self.value(STEP_UP_MAX_AGE, "a length of time, such as 5m", length),
+        }
     }
 
     /// The comma-separated names in the annotation's value.
@@ -173,4 +204,17 @@ impl<'a> Reader<'a> {
         let at = written.and_then(|(_, annotation)| Some(annotation.loc.as_ref()?.start()));
         self.problems.push((at, problem));
     }
+}
+
+fn length(text: &str) -> Option<Duration> {
+    let length = text.parse::<SignedDuration>().ok()?;
+    Duration::try_from(length).ok().filter(|length| !length.is_zero())
+}
+
+/// Names as they may stand in a quoted parameter of `WWW-Authenticate` (RFC 6750
+/// section 3), separated by spaces; at least one.
+fn tokens(text: &str) -> Option<BTreeSet<String>> {
+    let allowed = |byte: u8| matches!(byte, b'!' | b'#'..=b'[' | b']'..=b'~');
+    let tokens: BTreeSet<_> = text.split_ascii_whitespace().map(str::to_owned).collect();
+    (!tokens.is_empty() && tokens.iter().all(|token| token.bytes().all(allowed))).then_some(tokens)
 }

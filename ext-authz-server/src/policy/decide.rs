@@ -61,6 +61,8 @@ pub struct TokenContext {
     pub sender_constrained: bool,
     /// Its scopes; `None` when it states none.
     pub scopes: Option<BTreeSet<String>>,
+    /// The types of its authorization details (RFC 9396); `None` when it states none.
+    pub authorization_types: Option<BTreeSet<String>>,
     /// The class of the authentication behind it.
     pub acr: Option<String>,
     /// How many seconds ago the person behind it authenticated.

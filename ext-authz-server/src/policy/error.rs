@@ -174,6 +174,12 @@ pub enum Problem {
         /// The annotation.
         name: &'static str,
     },
+    /// An annotation that only means something on a prohibition.
+    #[error("@{name} tells what would lift a prohibition, and this policy permits")]
+    AnnotationOnPermit {
+        /// The annotation.
+        name: &'static str,
+    },
     /// Terms of an approval that is not asked for.
     #[error("@{name} without @requires_approval")]
     ApprovalNotRequired {
@@ -207,6 +213,7 @@ impl Problem {
             Self::AnnotationUnknown { .. } => "annotation_unknown",
             Self::AnnotationInvalid { .. } => "annotation_invalid",
             Self::AnnotationOnForbid { .. } => "annotation_on_forbid",
+            Self::AnnotationOnPermit { .. } => "annotation_on_permit",
             Self::ApprovalNotRequired { .. } => "approval_not_required",
             Self::ProfileUnknown { .. } => "mask_profile_unknown",
         }

@@ -34,7 +34,8 @@ pub struct HypotheticalRequest {
     pub service: Option<String>,
     /// The attributes of the command under the name of their family, such as
     /// `{"sql": {"has_where": true}}`, `request` with `method`, `host` and `path`, and
-    /// `token` with `issuer`, `sender_constrained`, `scopes`, `acr`, `auth_age`, `txn`.
+    /// `token` with `issuer`, `sender_constrained`, `scopes`, `authorization_types`,
+    /// `acr`, `auth_age`, `txn`.
     #[serde(default)]
     pub context: Map<String, Value>,
 }
@@ -378,6 +379,10 @@ fn action(name: &str) -> Result<Action, ExplainError> {
     Err(ExplainError::ActionUnknown { action: name.to_owned(), near })
 }
 
+/// What `context.token` may have.
+const TOKEN_MEMBERS: [&str; 7] =
+    ["issuer", "sender_constrained", "scopes", "authorization_types", "acr", "auth_age", "txn"];
+
 /// A context that a person describes.
 #[derive(Default)]
 struct Described {
@@ -415,10 +420,10 @@ fn context(given: &Map<String, Value>, family: &Family) -> Result<Described, Exp
                 text.clone_into(slot);
             }
         } else if name == "token" {
-            members(&["issuer", "sender_constrained", "scopes", "acr", "auth_age", "txn"])?;
-            token = serde_json::from_value(value.clone()).map_err(|_| {
-                invalid(name, "strings, with `sender_constrained` true or false, `scopes` a list and `auth_age` a number")
-            })?;
+            members(&TOKEN_MEMBERS)?;
+            let expected = "an object whose `scopes` and `authorization_types` are lists of \
+                            strings, `sender_constrained` true or false, `auth_age` a number";
+            token = serde_json::from_value(value.clone()).map_err(|_| invalid(name, expected))?;
         } else {
             let known = [family.name, "request", "token"];
             return Err(unknown_name(name.clone(), nearest(name, known)));
@@ -540,6 +545,8 @@ mod tests {
             (with("context", json!({ "sql": { "has_were": true } })), "did you mean `has_where`?"),
             (with("context", json!({ "sql": { "has_where": 1 } })), "must be true or false"),
             (with("context", json!({ "request": { "path": 1 } })), "must be a string"),
+            (with("context", json!({ "token": { "scope": "a" } })), "did you mean `scopes`?"),
+            (with("context", json!({ "token": { "scopes": "a" } })), "lists of strings"),
         ] {
             assert!(told.contains(expected), "{told}");
         }

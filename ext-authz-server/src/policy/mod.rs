@@ -12,6 +12,7 @@ mod explain;
 mod golden;
 mod law;
 mod reload;
+mod remedy;
 mod request;
 mod schema;
 mod set;
@@ -28,6 +29,7 @@ pub use explain::{
     HypotheticalHop, HypotheticalRequest, explain,
 };
 pub use reload::{Policies, PolicyEvent, PolicyHealth};
+pub use remedy::Remedy;
 pub use schema::text as schema_text;
 pub use set::{Effect, Known, Policy, PolicySet};
 pub use source::{PolicySources, SourceFile};

@@ -186,12 +186,15 @@ fn chain(chain: &Chain) -> Result<Value, Misfit> {
 
 fn token(token: &TokenContext) -> Result<Value, Misfit> {
     let optional = |value: &Option<String>| value.as_deref().map(text);
-    let scopes = token.scopes.as_ref();
-    let scopes = scopes.map(|scopes| Value::new_set(scopes.iter().map(|scope| text(scope))));
+    let set = |values: &Option<BTreeSet<String>>| {
+        let values = values.as_ref()?.iter().map(|value| text(value));
+        Some(Value::new_set(values))
+    };
     let members = [
         ("issuer", Some(text(&token.issuer))),
         ("sender_constrained", Some(Value::new_bool(token.sender_constrained))),
-        ("scopes", scopes),
+        ("scopes", set(&token.scopes)),
+        ("authorization_types", set(&token.authorization_types)),
         ("acr", optional(&token.acr)),
         ("auth_age", token.auth_age.map(Value::new_long)),
         ("txn", optional(&token.txn)),

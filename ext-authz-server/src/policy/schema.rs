@@ -89,8 +89,8 @@ type ChainContext = {
 };
 type HopContext = { index: Long, assurance: String, credential: String };
 type TokenContext = {
-  issuer: String, sender_constrained: Bool, scopes?: Set<String>, acr?: String,
-  auth_age?: Long, txn?: String
+  issuer: String, sender_constrained: Bool, scopes?: Set<String>,
+  authorization_types?: Set<String>, acr?: String, auth_age?: Long, txn?: String
 };
 type RequestContext = { method: String, host: String, path: String };
 ";

@@ -13,6 +13,7 @@ use super::annotations::{self, Annotations};
 use super::decision::{ApprovalTerms, Decision, Grant, PolicyId, ProfileName};
 use super::error::{Place, PolicyError, PolicyErrors, PolicyWarning, Problem};
 use super::law;
+use super::remedy::Remedy;
 use super::schema::SCHEMA;
 use super::source::SourceFile;
 use super::validate;
@@ -56,6 +57,8 @@ pub struct Policy {
     pub approval: Option<ApprovalTerms>,
     /// Whether it is only reported, and changes nothing.
     pub shadow: bool,
+    /// What a caller whom it forbids something can do about that.
+    pub remedy: Remedy,
 }
 
 /// Whether a policy permits or forbids.
@@ -145,13 +148,13 @@ struct Draft<'a> {
 
 impl Draft<'_> {
     fn finish(self) -> Policy {
-        let Annotations { id, mask, record, approval, shadow } = self.annotations;
+        let Annotations { id, mask, record, approval, shadow, remedy } = self.annotations;
         let effect = match self.cedar.effect() {
             CedarEffect::Permit => Effect::Permit,
             CedarEffect::Forbid => Effect::Forbid,
         };
         let id = PolicyId(id.unwrap_or_default());
-        Policy { id, effect, place: self.place, mask, record, approval, shadow }
+        Policy { id, effect, place: self.place, mask, record, approval, shadow, remedy }
     }
 
     /// What is valid and perhaps not meant so.
@@ -318,7 +321,8 @@ mod tests {
                 "@owner(\"me\")",
                 "permit",
                 "unknown annotation @owner; expected one of: @id, @mask, @record, \
-                 @requires_approval, @approval_ttl, @approval_quorum, @shadow",
+                 @requires_approval, @approval_ttl, @approval_quorum, @shadow, @requires_scope, \
+                 @step_up_acr, @step_up_max_age",
             ),
             (
                 "@mask(\"pii,secret\")",
@@ -356,6 +360,21 @@ mod tests {
                 "@approval_quorum: expected a number of people, at least 1",
             ),
             ("@shadow(\"yes\")", "permit", "@shadow: it takes no value"),
+            (
+                "@step_up_max_age(\"5m\")",
+                "permit",
+                "@step_up_max_age tells what would lift a prohibition, and this policy permits",
+            ),
+            (
+                "@step_up_max_age(\"now\")",
+                "forbid",
+                "@step_up_max_age: expected a length of time, such as 5m",
+            ),
+            (
+                "@step_up_acr(\"a \\\"b\\\"\")",
+                "forbid",
+                "@step_up_acr: expected classes of authentication, separated by spaces",
+            ),
         ] {
             let told = parse(&[&annotated(annotations, effect)]).unwrap_err();
             assert_eq!(told, [format!("a.cedar:2:1: {expected}")]);

@@ -3,11 +3,11 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::artifacts::{Progress, target_folder};
 use crate::failure::{Failure, Result};
-use crate::process::tail;
+use crate::process::run;
 
 /// The version that is installed, and the oldest that is taken.
 pub const VERSION: &str = "1.40.0";
@@ -117,27 +117,6 @@ fn make(environment: &Path, progress: Progress) -> Result<()> {
             ),
         },
         other => other,
-    })
-}
-
-/// Runs `command`; what it prints goes to standard error or into the failure.
-fn run(mut command: Command, progress: Progress) -> Result<()> {
-    let program = PathBuf::from(command.get_program());
-    let typed = std::iter::once(command.get_program()).chain(command.get_args());
-    let typed: Vec<_> = typed.map(|part| part.to_string_lossy().into_owned()).collect();
-    command.stdin(Stdio::null());
-    if progress == Progress::Shown {
-        command.stdout(std::io::stderr()).stderr(Stdio::inherit());
-    }
-    let output = command.output().map_err(Failure::io("run", &program))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let printed = [output.stdout, output.stderr].concat();
-    Err(Failure::Command {
-        command: typed.join(" "),
-        status: output.status.to_string(),
-        output: tail(&String::from_utf8_lossy(&printed)),
     })
 }
 

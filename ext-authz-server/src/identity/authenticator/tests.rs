@@ -1,3 +1,4 @@
+mod laws;
 mod withdrawn;
 
 use std::time::Duration;

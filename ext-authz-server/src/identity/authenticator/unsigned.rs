@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Acceptance, Authenticator, Issuer, fits};
+use super::possession::Sent;
+use super::{Acceptance, Authenticator, Issuer};
 use crate::identity::acting::Shown;
 use crate::identity::api_key::ApiKey;
 use crate::identity::chain::CredentialKind;
@@ -10,38 +11,29 @@ use crate::identity::claims::Claims;
 use crate::identity::error::IdentityError;
 use crate::identity::jwt::has_header;
 use crate::identity::presented::Presented;
-use crate::identity::token::{OpaqueToken, Token, bearer};
+use crate::identity::token::{OpaqueToken, Scheme, Token, sent};
 use crate::identity::verified::VerifiedToken;
 use crate::time::UnixMillis;
 
 impl Authenticator {
-    /// The credential that every request has: a token, signed or opaque, or an API
-    /// key.
-    pub(super) async fn first(
+    /// The token `text` in an `Authorization` header, signed or opaque, if it is good for
+    /// this request.
+    pub(super) async fn signed_or_opaque(
         &self,
-        presented: &Presented<'_>,
+        text: &str,
+        sent: &Sent<'_>,
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
-        if let Some(key) = api_key(presented, acceptance)? {
-            return self.keyed(&key, now);
+        if let Some((token, issuer)) = self.opaque(text)? {
+            return self.introspected(&token, issuer, sent, acceptance, now).await;
         }
-        let value = presented.authorization.ok_or(IdentityError::TokenMissing)?;
-        if let Some((token, issuer)) = self.opaque(value)? {
-            return self.introspected(&token, issuer, presented, acceptance, now).await;
-        }
-        let token = Token::from_authorization(value)?;
-        self.shown(&token, presented, acceptance, now).await
+        self.shown(&Token::parse(text)?, sent, acceptance, now).await
     }
 
-    /// The opaque token in the value of an `Authorization` header, if it is one, and
-    /// whom to ask about it.
-    fn opaque(&self, value: &str) -> Result<Option<(OpaqueToken, &Issuer)>, IdentityError> {
-        if self.prefixes.is_empty() {
-            return Ok(None);
-        }
-        let text = bearer(value)?;
-        if Token::parse(text).is_ok_and(|token| has_header(&token)) {
+    /// The opaque token that `text` is, if it is one, and whom to ask about it.
+    fn opaque(&self, text: &str) -> Result<Option<(OpaqueToken, &Issuer)>, IdentityError> {
+        if self.prefixes.is_empty() || Token::parse(text).is_ok_and(|token| has_header(&token)) {
             return Ok(None);
         }
         let token = OpaqueToken::parse(text)?;
@@ -54,7 +46,7 @@ impl Authenticator {
         &self,
         token: &OpaqueToken,
         issuer: &Issuer,
-        presented: &Presented<'_>,
+        sent: &Sent<'_>,
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
@@ -62,12 +54,12 @@ impl Authenticator {
         acceptance.accepts(&settings.alias)?;
         let asked = issuer.introspector.as_ref().ok_or(IdentityError::IssuerUnknown)?;
         let read = |claims: &Claims| self.read(settings, claims, None, CredentialKind::Opaque);
-        let token = asked.introspect(token, self.max_depth, now, read).await?;
-        fits(token, settings, presented, acceptance, now)
+        let known = asked.introspect(token, self.max_depth, now, read).await?;
+        self.fits(known, token.as_str(), settings, sent, acceptance, now)
     }
 
     /// The API key, if it is good.
-    fn keyed(&self, key: &ApiKey, now: UnixMillis) -> Result<Shown, IdentityError> {
+    pub(super) fn keyed(&self, key: &ApiKey, now: UnixMillis) -> Result<Shown, IdentityError> {
         let known = self.withdrawals.as_ref().ok_or(IdentityError::ApiKeyUnknown)?;
         let good = known.api_keys.check(key, &self.patterns, now)?;
         let token = VerifiedToken::of_api_key(key.id(), good);
@@ -79,7 +71,7 @@ impl Authenticator {
 /// The API key that a request shows instead of a token, if it does. Its header is
 /// looked at only for a service that accepts API keys: for another one it may hold
 /// a credential of the service's own.
-fn api_key(
+pub(super) fn api_key(
     presented: &Presented<'_>,
     acceptance: &Acceptance,
 ) -> Result<Option<ApiKey>, IdentityError> {
@@ -91,8 +83,8 @@ fn api_key(
         }
         return ApiKey::parse(key.trim_matches([' ', '\t'])).map(Some);
     }
-    match presented.authorization.map(bearer) {
-        Some(Ok(text)) if ApiKey::is_meant_by(text) => {
+    match presented.authorization.map(sent) {
+        Some(Ok((Scheme::Bearer, text))) if ApiKey::is_meant_by(text) => {
             if !acceptance.api_keys {
                 return Err(IdentityError::ApiKeyNotAccepted);
             }

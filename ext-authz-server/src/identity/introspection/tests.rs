@@ -153,7 +153,7 @@ async fn an_opaque_token_proves_whom_its_issuer_says() {
     assert_eq!(hop.credential.name(), "opaque");
     assert_eq!(hop.assurance.name(), "proven");
     assert_eq!(credential.token.id.as_deref(), Some("o-1"));
-    assert_eq!(credential.token.scopes.as_ref().unwrap().len(), 2);
+    assert_eq!(credential.token.authority.scopes.as_ref().unwrap().len(), 2);
     let (authorization, body) = endpoint.state.last.lock().unwrap().clone();
     assert_eq!(body, "token=a%7Eb%2Bc%2Fd%3D%3D&token_type_hint=access_token");
     // RFC 6749 section 2.3.1: each is encoded before they are joined.
@@ -356,7 +356,8 @@ async fn an_issuer_that_the_service_does_not_accept_is_not_asked() {
 #[tokio::test]
 async fn without_introspection_an_opaque_token_is_malformed() {
     let endpoint = Endpoint::start(Says::Json(active(&json!({})))).await;
-    let issuer = IssuerSettings { introspection: None, ..endpoint.issuer("legacy") };
+    let keys = KeySource::url(JwksUrl::parse(&endpoint.url).unwrap());
+    let issuer = IssuerSettings { keys, introspection: None, ..endpoint.issuer("legacy") };
     assert_eq!(code(&authenticator(vec![issuer]), "opaque").await, "malformed");
 }
 
