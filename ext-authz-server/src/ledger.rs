@@ -82,6 +82,7 @@ impl<'a> Ledger<'a> {
             principal: hop.principal.to_string(),
             assurance: hop.assurance.name().to_owned(),
             groups: hop.groups.iter().map(ToString::to_string).collect(),
+            attributes: hop.attributes.clone(),
             credential: Some(hop.credential.name().to_owned()),
         };
         self.record.chain = credential.chain.hops().iter().map(hop).collect();

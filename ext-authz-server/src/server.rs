@@ -21,7 +21,7 @@ use crate::decide::{Decider, Rules};
 use crate::envoy::{CheckService, OutcomesService};
 use crate::health::Health;
 use crate::http::{HttpState, router};
-use crate::identity::{SettingsError, Withdrawals, WithdrawalsError};
+use crate::identity::{KeysEvent, SettingsError, Withdrawals, WithdrawalsError};
 use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
@@ -91,7 +91,9 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     withdrawals.read(clock.now()).await?;
     let authenticator =
         Arc::new(config.authenticator()?.with_withdrawals(Arc::clone(&withdrawals)));
-    authenticator.start().await;
+    // Room for one event an issuer, until somebody reads them below.
+    let (keys_told, keys_changed) = mpsc::channel(config.identity.issuers.len().max(16));
+    authenticator.start_telling(keys_told).await;
     let started = SystemRecord {
         policy_set: Some(policies.current().digest()),
         ..system(SystemEvent::Started, clock.now())
@@ -108,6 +110,8 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     for own in config.services.values().filter_map(|service| service.upstream.watched()) {
         watchers.spawn(own.watch());
     }
+    let keys_recorder =
+        tokio::spawn(record_keys(keys_changed, Arc::clone(&audit), Arc::clone(&clock)));
     let sweeper = tokio::spawn(sweep(Arc::clone(&approvals), Arc::clone(&clock)));
 
     let ports = Ports {
@@ -139,6 +143,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let served = ports.serve(grpc, http, stop).await;
     recorder.abort();
     reader.abort();
+    keys_recorder.abort();
     sweeper.abort();
     let stopped = system(SystemEvent::Stopped, clock.now());
     audit.append(&Record::System(stopped), clock.now()).await?;
@@ -257,6 +262,26 @@ async fn record_changes(
     }
 }
 
+/// Puts into the audit log what becomes of the issuers' keys.
+async fn record_keys(
+    mut changes: mpsc::Receiver<KeysEvent>,
+    audit: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+) {
+    while let Some(change) = changes.recv().await {
+        let now = clock.now();
+        let (event, issuer, error) = match change {
+            KeysEvent::Unusable { issuer, error } => (SystemEvent::KeysUnusable, issuer, error),
+            KeysEvent::Usable { issuer } => (SystemEvent::KeysUsable, issuer, None),
+        };
+        let issuer = Some(issuer.to_string());
+        let record = SystemRecord { issuer, error, ..system(event, now) };
+        if let Err(error) = audit.append(&Record::System(record), now).await {
+            tracing::error!(%error, "a change of an issuer's keys could not be recorded");
+        }
+    }
+}
+
 /// Records that approvals have expired; that they have, needs no record to count.
 async fn sweep(approvals: Arc<Approvals>, clock: Arc<dyn Clock>) {
     let mut ticks = tokio::time::interval(SWEEP);
@@ -270,5 +295,5 @@ async fn sweep(approvals: Arc<Approvals>, clock: Arc<dyn Clock>) {
 
 fn system(event: SystemEvent, at: UnixMillis) -> SystemRecord {
     let version = Some(env!("CARGO_PKG_VERSION").to_owned());
-    SystemRecord { event, at, version, policy_set: None, error: None }
+    SystemRecord { event, at, version, policy_set: None, issuer: None, error: None }
 }

@@ -252,22 +252,33 @@ fn proofs_and_certificates_are_configured_by_a_line_each() {
 }
 
 #[test]
-fn the_configuration_in_the_docs_is_good() {
-    let page = include_str!("../docs/proofs.md");
-    let example = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
-    let folder = Folder::new("docs-proofs");
-    let (before, rest) = CONFIG.split_once("issuers:").expect("it is there");
-    let after = rest.split_once("masking:").expect("it is there").1;
-    let config = format!("{before}{}masking:{after}", example.expect("the page has one"));
-    folder.write("chaperone.yaml", &config);
-    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+fn how_keys_are_fetched_is_bounded_and_checked() {
+    let folder = Folder::new("config-fetch");
+    let keys = CONFIG.find("keys: { jwks: ").expect("it is there");
+    let keys = CONFIG[keys..].lines().next().expect("a line");
+    let fetched = |fetch: &str| {
+        let url = "keys: { jwks_url: \"https://127.0.0.1:9/jwks\" }";
+        folder
+            .write("chaperone.yaml", &CONFIG.replace(keys, &format!("{url}\n    fetch: {fetch}")));
+        chaperone(&["config", "check", "--config", &folder.config()], "")
+    };
+    let good = "{ timeout: 2s, max_bytes: 1048576, max_keys: 100, private_addresses: allow, token_file: t }";
+    let ran = fetched(good);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let policy = page.split("```cedar\n").nth(1).and_then(|rest| rest.split("```").next());
-    folder.write("policies/docs.cedar", policy.expect("the page has one"));
-    let checked = chaperone(&["policy", "check", "--config", &folder.config()], "");
-    assert_eq!(checked.code, Some(0), "{}", checked.stderr);
-    for told in ["k8s-prod (for customers)", "partner-mesh", "https://api.example/customers"] {
-        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    for (fetch, problem) in [
+        ("{ timeout: 0s }", "issuers.github.fetch.timeout"),
+        ("{ timeout: 2m }", "issuers.github.fetch.timeout"),
+        ("{ max_bytes: 0 }", "issuers.github.fetch.max_bytes"),
+        ("{ max_bytes: 99999999 }", "issuers.github.fetch.max_bytes"),
+        ("{ max_keys: 0 }", "issuers.github.fetch.max_keys"),
+        ("{ ca_file: nowhere.pem }", "nowhere.pem: No such file"),
+        ("{ ca_file: chaperone.yaml }", "no certificate is in it"),
+        ("{ private_addresses: some }", "expected one of: deny, allow"),
+        ("{ redirects: yes }", "unknown key `redirects`"),
+    ] {
+        let ran = fetched(fetch);
+        assert_eq!(ran.code, Some(2), "{fetch}: {}", ran.stderr);
+        assert!(ran.stderr.contains(problem), "{fetch}: {}", ran.stderr);
     }
 }
 
@@ -373,6 +384,68 @@ fn token_verify_answers_in_json_whatever_the_token() {
     assert_eq!(ran.json()["error"]["code"], "malformed");
     let ran = chaperone(&["token", "verify"], "garbage");
     assert_eq!(ran.code, Some(2), "neither a configuration nor an issuer");
+}
+
+#[test]
+fn token_verify_agrees_with_the_published_examples() {
+    let vectors: Value = serde_json::from_str(include_str!("vectors/jws.json")).expect("vectors");
+    let folder = Folder::new("token-vectors");
+    let keys = folder.0.join("jwks.json").display().to_string();
+    let verify = |key: &Value, token: &str| {
+        folder.write("jwks.json", &json!({ "keys": [key] }).to_string());
+        let issuer = ["--issuer", "joe", "--audience", "customers", "--jwks", &keys];
+        let at = ["--at", "2011-03-22T18:00:00Z"];
+        chaperone(&[&["token", "verify"], &issuer[..], &at[..]].concat(), token)
+    };
+    for vector in vectors["vectors"].as_array().expect("vectors") {
+        let ran = verify(&vector["key"], vector["token"].as_str().expect("a token"));
+        assert_eq!(ran.code, Some(1), "{}: {}", vector["source"], ran.stderr);
+        assert_eq!(ran.json()["error"]["code"], vector["verify"], "{}", vector["source"]);
+    }
+    for unusable in vectors["unusable_keys"].as_array().expect("keys") {
+        let ran = verify(&unusable["key"], "garbage");
+        assert_eq!(ran.code, Some(2), "{}: {}", unusable["source"], ran.stdout);
+        let told = unusable["told"].as_str().expect("a text");
+        assert!(ran.stderr.contains(told), "{}: {}", unusable["source"], ran.stderr);
+    }
+}
+
+#[test]
+fn config_check_prints_what_each_issuer_resolved_to() {
+    let folder = Folder::new("config-issuers");
+    let preset = "issuers:\n  ci: { preset: github-actions, audiences: [customers] }\n";
+    folder.write("chaperone.yaml", &CONFIG.replace("issuers:\n", preset));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for told in [
+        "issuer: ci",
+        "preset: github-actions",
+        "iss: https://token.actions.githubusercontent.com",
+        "max_lifetime_seconds: 3600",
+        "repository = repository, ",
+        "discovered at https://token.actions.githubusercontent.com/.well-known/",
+    ] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+    let ran = chaperone(&["config", "check", "--json", "--config", &folder.config()], "");
+    assert_eq!(ran.json()["issuers"][0]["preset"], "github-actions");
+    assert_eq!(ran.json()["issuers"][1]["preset"], Value::Null);
+
+    let typo = preset.replace("github-actions", "github-acitons");
+    folder.write("chaperone.yaml", &CONFIG.replace("issuers:\n", &typo));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("did you mean `github-actions`?"), "{}", ran.stderr);
+    let line = CONFIG.lines().position(|line| line == "issuers:").expect("it is there") + 2;
+    assert!(ran.stderr.contains(&format!("chaperone.yaml:{line}:")), "{}", ran.stderr);
+}
+
+#[test]
+fn the_configuration_schema_lists_the_presets() {
+    let schema = chaperone(&["config", "schema"], "").json();
+    let presets = schema["$defs"]["Issuer"]["properties"]["preset"]["enum"].clone();
+    let presets = presets.as_array().expect("a list");
+    assert!(presets.contains(&json!("kubernetes")) && presets.len() == 9, "{presets:?}");
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! The pages in `docs/`: every piece of configuration in them loads, every policy in
-//! them is valid.
+//! them is valid, and what they list is what there is.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use chaperone::identity::Preset;
+
+const ISSUERS: &str = include_str!("../docs/issuers.md");
 
 /// A configuration by sections, each of which a page's piece may replace.
 const SECTIONS: [(&str, &str); 6] = [
@@ -59,9 +63,18 @@ fn make_files(folder: &Path, piece: &str) {
         let path = folder.join(name.trim_matches('"'));
         if !path.exists() {
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            std::fs::write(path, "something").expect("a file");
+            let content = match path.extension().and_then(|extension| extension.to_str()) {
+                Some("crt" | "pem") => certificate(),
+                _ => "something".to_owned(),
+            };
+            std::fs::write(path, content).expect("a file");
         }
     }
+}
+
+fn certificate() -> String {
+    let made = rcgen::generate_simple_self_signed(["k8s.example".to_owned()]);
+    made.expect("a certificate").cert.pem()
 }
 
 fn check(folder: &Path, what: &str) {
@@ -107,5 +120,32 @@ fn what_the_pages_show_works() {
     assert!(!pages.is_empty());
     for page in pages {
         check_page(&page);
+    }
+}
+
+/// The attributes that the section of `preset` lists: `name`, or `name` from `claim`.
+fn listed(preset: Preset) -> Vec<(String, String)> {
+    let section = ISSUERS.split(&format!("### {preset}\n")).nth(1).expect("a section");
+    let list = section.split("Attributes: ").nth(1).and_then(|rest| rest.split("`.\n").next());
+    let list = list.expect("a list").replace('\n', " ").replace('`', "");
+    let entry = |entry: &str| {
+        let (name, claim) = entry.split_once(" from ").unwrap_or((entry, entry));
+        (name.trim().to_owned(), claim.trim().to_owned())
+    };
+    list.split(", ").map(entry).collect()
+}
+
+#[test]
+fn the_attributes_that_are_listed_are_those_that_there_are() {
+    for preset in Preset::ALL {
+        let attributes = preset.attributes();
+        let attributes = attributes.iter();
+        let there: Vec<_> = attributes
+            .map(|attribute| (attribute.name().to_owned(), attribute.claim().to_owned()))
+            .collect();
+        assert_eq!(listed(preset), there, "{preset}");
+        assert!(ISSUERS.contains(preset.spec().documentation), "{preset}");
+        let line = format!("preset: {preset}");
+        assert!(pieces(ISSUERS, "yaml").iter().any(|piece| piece.contains(&line)), "{preset}");
     }
 }

@@ -115,6 +115,13 @@ impl Server {
         std::fs::read_to_string(self.process.log()).unwrap_or_default()
     }
 
+    /// The memory that it has at most had so far, in KiB, where the system tells.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).ok()?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        peak.trim().trim_end_matches(" kB").parse().ok()
+    }
+
     /// Suspends it: connections stay, answers stop.
     pub fn pause(&self) {
         self.process.pause();

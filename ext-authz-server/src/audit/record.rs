@@ -191,6 +191,9 @@ pub struct HopRecord {
     pub assurance: String,
     /// Their groups.
     pub groups: BTreeSet<String>,
+    /// What else their credential says of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, String>,
     /// What they were proven by.
     #[serde(default)]
     pub credential: Option<String>,
@@ -358,6 +361,9 @@ pub struct SystemRecord {
     pub version: Option<String>,
     /// The digest of the policy set in force since.
     pub policy_set: Option<Digest>,
+    /// The alias of the issuer that it is about.
+    #[serde(default)]
+    pub issuer: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
 }
@@ -374,6 +380,10 @@ pub enum SystemEvent {
     PoliciesLoaded,
     /// A policy set was refused; the one before stays in force.
     PoliciesRefused,
+    /// An issuer's keys cannot be had or are too old: its tokens cannot be verified.
+    KeysUnusable,
+    /// They can be used again.
+    KeysUsable,
 }
 
 /// The canonical JSON of a record (RFC 8785).
@@ -420,6 +430,7 @@ pub(super) mod tests {
                 principal: "github/repo:acme/shop".to_owned(),
                 assurance: "proven".to_owned(),
                 groups: BTreeSet::from(["ci-jobs".to_owned()]),
+                attributes: BTreeMap::from([("ref".to_owned(), "refs/heads/main".to_owned())]),
                 credential: Some("token".into()),
             }],
             token: None,

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ConfigFile, Done, Failure, output};
 use crate::config::{self, Config};
+use crate::identity::{IssuerSettings, KeySource, Preset};
 use crate::service::Service;
 
 /// Checks and documents the configuration.
@@ -15,7 +16,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Checks a configuration and prints what each service resolved to.
+    /// Checks a configuration and prints what each service and issuer resolved to.
     Check(CheckArguments),
     /// Prints the JSON Schema of the configuration file.
     Schema,
@@ -43,17 +44,46 @@ fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let services: Vec<_> =
         config.services.values().map(|service| resolved(&config, service)).collect();
+    let issuers: Vec<_> = config.identity.issuers.iter().map(issuer).collect();
     if arguments.json {
-        return output::json(&json!({ "services": services }));
+        return output::json(&json!({ "services": services, "issuers": issuers }));
     }
-    for service in &services {
-        output::line(&format!("service: {}", text(&service["service"])))?;
-        let members = service.as_object().into_iter().flatten();
-        for (name, value) in members.filter(|(name, _)| *name != "service") {
-            output::line(&format!("  {name}: {}", text(value)))?;
+    for (kind, members) in [("service", &services), ("issuer", &issuers)] {
+        for resolved in members {
+            output::line(&format!("{kind}: {}", text(&resolved[kind])))?;
+            let members = resolved.as_object().into_iter().flatten();
+            for (name, value) in members.filter(|(name, _)| *name != kind) {
+                output::line(&format!("  {name}: {}", text(value)))?;
+            }
         }
     }
     Ok(())
+}
+
+/// What an issuer resolved to, defaults and its preset included.
+fn issuer(settings: &IssuerSettings) -> Value {
+    // Of one name, a later claim counts where a token has it.
+    let attributes = settings.attributes.iter();
+    let attributes = attributes.map(|attribute| json!({ attribute.name(): attribute.claim() }));
+    let groups = settings.groups.iter();
+    let groups = groups.map(|group| format!("{}<{}>", group.prefix(), group.claim()));
+    let algorithms = settings.algorithms.iter().map(|algorithm| algorithm.name());
+    json!({
+        "issuer": settings.alias,
+        "iss": settings.issuer.as_str(),
+        "preset": settings.preset.map(Preset::name),
+        "audiences": settings.audiences,
+        "algorithms": algorithms.collect::<Vec<_>>(),
+        "keys": match &settings.keys {
+            KeySource::Unsigned => "certificates only".to_owned(),
+            KeySource::Document(keys) => format!("{} in the configuration", keys.len()),
+            KeySource::Published(published) => published.to_string(),
+            KeySource::Review(review) => format!("none; {} is asked", review.url),
+        },
+        "max_lifetime_seconds": settings.max_lifetime.as_secs(),
+        "attributes": attributes.collect::<Vec<_>>(),
+        "groups": groups.collect::<Vec<_>>(),
+    })
 }
 
 /// What a service resolved to, defaults included.
@@ -103,7 +133,11 @@ fn text(value: &Value) -> String {
             (Some(issuer), Some(audiences)) => {
                 format!("{} (for {})", text(issuer), text(audiences))
             }
-            _ => value.to_string(),
+            _ => members
+                .iter()
+                .map(|(name, value)| format!("{name} = {}", text(value)))
+                .collect::<Vec<_>>()
+                .join(", "),
         },
         other => other.to_string(),
     }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use super::value::Time;
+use crate::identity::{FetchSettings, Preset};
 
 /// `chaperone.yaml`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -132,25 +133,32 @@ pub(super) struct FactsKey {
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "operators know it as `issuer` (RFC 8414)")]
 pub(super) struct Issuer {
-    /// The `iss` of its tokens.
-    #[schemars(with = "String")]
-    pub(super) issuer: Spanned<String>,
+    /// What it is, if it is well known; fills in everything but `audiences` that is
+    /// not written here.
+    #[schemars(schema_with = "preset_names")]
+    pub(super) preset: Option<Spanned<String>>,
+    /// The `iss` of its tokens; some presets know it.
+    #[schemars(with = "Option<String>")]
+    pub(super) issuer: Option<Spanned<String>>,
     /// The `aud` values that are for us: at least one, unless it signs no tokens.
     #[serde(default)]
     pub(super) audiences: BTreeSet<String>,
-    /// The signature algorithms that it uses.
-    #[serde(default = "defaults::algorithms")]
-    #[schemars(with = "Vec<String>")]
-    pub(super) algorithms: Vec<Spanned<String>>,
+    /// The signature algorithms that it uses; by default those of the preset, or
+    /// RS256, ES256 and EdDSA.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub(super) algorithms: Option<Vec<Spanned<String>>>,
     /// Where its keys are; by default at the URL that its discovery document names.
     #[serde(default)]
     pub(super) keys: IssuerKeys,
     /// Whom it names.
     #[serde(default)]
     pub(super) principals: Principals,
-    /// Claims whose values are groups.
+    /// Claims whose values are groups, in place of those of the preset.
+    pub(super) groups: Option<Vec<GroupClaim>>,
+    /// Attributes by name, and the claim that each is read from: a name, or a JSON
+    /// Pointer. They join those of the preset; null takes one of them away.
     #[serde(default)]
-    pub(super) groups: Vec<GroupClaim>,
+    pub(super) attributes: BTreeMap<String, Option<String>>,
     /// Issuers, by alias, whose principals its tokens may name in a chain.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -171,18 +179,67 @@ pub(super) struct Issuer {
     /// How far clocks may be apart.
     #[serde(default = "defaults::leeway")]
     pub(super) leeway: Time,
-    /// The longest life of a token, `exp` - `iat`.
-    #[serde(default = "defaults::max_lifetime")]
-    pub(super) max_lifetime: Time,
+    /// The longest life of a token, `exp` - `iat`; by default that of the preset, or an
+    /// hour.
+    pub(super) max_lifetime: Option<Time>,
     /// How often keys are fetched.
     #[serde(default = "defaults::key_refresh")]
     pub(super) refresh: Time,
     /// How long fetched keys are used when they can no longer be fetched.
     #[serde(default = "defaults::key_max_stale")]
     pub(super) max_stale: Time,
+    /// How keys are fetched, where they are.
+    #[serde(default)]
+    pub(super) fetch: Fetch,
     /// Where it is asked about opaque tokens (RFC 7662). With this and without `keys`,
     /// it signs none.
     pub(super) introspection: Option<Introspection>,
+}
+
+/// How the keys of an issuer are fetched. Redirects are never followed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Fetch {
+    /// The longest that one document may take.
+    pub(super) timeout: Time,
+    /// The biggest document that is read, in bytes.
+    pub(super) max_bytes: usize,
+    /// The most keys in a document.
+    pub(super) max_keys: usize,
+    /// Whether keys may be fetched from private addresses; by default not, unless they
+    /// are those of the cluster that the server runs in. A host that is written as an
+    /// address or as `localhost` is allowed in any case.
+    pub(super) private_addresses: Option<PrivateAddresses>,
+    /// The certificate authorities of its hosts, PEM, in place of the system's. Read
+    /// at each fetch. Relative to the configuration file.
+    pub(super) ca_file: Option<PathBuf>,
+    /// A bearer token that its hosts want to see, such as a Kubernetes API server.
+    /// Read at each fetch. Relative to the configuration file.
+    pub(super) token_file: Option<PathBuf>,
+}
+
+impl Default for Fetch {
+    fn default() -> Self {
+        let default = FetchSettings::default();
+        Self {
+            timeout: Time(default.timeout),
+            max_bytes: default.max_bytes,
+            max_keys: default.max_keys,
+            private_addresses: None,
+            ca_file: None,
+            token_file: None,
+        }
+    }
+}
+
+/// Whether keys may be fetched from private addresses.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum PrivateAddresses {
+    /// From public addresses only, whatever names resolve to.
+    Deny,
+    /// From this machine and private networks as well, never from link-local addresses.
+    Allow,
 }
 
 /// Where an issuer is asked about its opaque tokens, and how.
@@ -225,6 +282,30 @@ pub(super) struct IssuerKeys {
     /// There are none: it signs no tokens, only the certificates of its `trust_domain`.
     #[serde(default)]
     pub(super) certificates_only: bool,
+    /// No keys: a Kubernetes API server is asked who each token is.
+    pub(super) token_review: Option<TokenReview>,
+}
+
+/// A Kubernetes API server that is asked who a token is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenReview {
+    /// Its base URL; with `preset: kubernetes` by default that of the cluster that the
+    /// server runs in, with the files that its pod has for it.
+    pub(super) url: Option<String>,
+    /// Who signed its certificate, in PEM; by default whom the system trusts. Relative
+    /// to the configuration file.
+    pub(super) ca_file: Option<PathBuf>,
+    /// Our own token, which may create `tokenreviews` (the cluster role
+    /// `system:auth-delegator`); read anew each time. Relative to the configuration
+    /// file.
+    pub(super) token_file: Option<PathBuf>,
+    /// The audiences that tokens may be for; by default those of the issuer. A service
+    /// that accepts others needs them here.
+    pub(super) audiences: Option<BTreeSet<String>>,
+    /// How long an answer is good; never past the token's `exp`.
+    #[serde(default = "defaults::review_cache")]
+    pub(super) cache: Time,
 }
 
 /// Where it is told who the peer of a request is.
@@ -524,27 +605,14 @@ impl Default for Outcomes {
 }
 
 mod defaults {
-    use super::{Duration, Spanned, Time};
+    use super::{Duration, Time};
 
     pub(super) fn facts_window() -> Time {
         Time(Duration::from_secs(5))
     }
 
-    pub(super) fn algorithms() -> Vec<Spanned<String>> {
-        ["RS256", "ES256", "EdDSA"]
-            .map(|name| {
-                let nowhere = serde_saphyr::Location::UNKNOWN;
-                Spanned::new(name.to_owned(), nowhere, nowhere)
-            })
-            .into()
-    }
-
     pub(super) fn leeway() -> Time {
         Time(Duration::from_secs(30))
-    }
-
-    pub(super) fn max_lifetime() -> Time {
-        Time(Duration::from_hours(1))
     }
 
     pub(super) fn key_refresh() -> Time {
@@ -567,6 +635,10 @@ mod defaults {
         Time(Duration::from_secs(5))
     }
 
+    pub(super) fn review_cache() -> Time {
+        Time(Duration::from_secs(30))
+    }
+
     pub(super) fn policy_reload() -> Time {
         Time(Duration::from_secs(1))
     }
@@ -574,6 +646,11 @@ mod defaults {
     pub(super) fn zero() -> Time {
         Time(Duration::ZERO)
     }
+}
+
+/// How a preset is written: its name.
+fn preset_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "string", "enum": Preset::ALL.map(Preset::name) })
 }
 
 /// How [`Limits`] is written.

@@ -11,6 +11,7 @@ mod keys;
 mod proofs;
 mod resolve;
 mod services;
+mod token_review;
 mod value;
 
 pub use error::{ConfigError, ConfigErrors};

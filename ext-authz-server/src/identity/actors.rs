@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
+use super::attributes::{AttributeClaim, attributes};
 use super::chain::{Assurance, Chain, CredentialKind, GroupName, Hop, IssuerAlias, Principal};
 use super::claims::{Claims, name};
 use super::error::IdentityError;
@@ -19,6 +20,8 @@ pub(super) struct Signed<'a> {
     pub(super) signer: &'a IssuerAlias,
     /// The claims that its groups are in.
     pub(super) group_claims: &'a [GroupClaim],
+    /// The attributes that it tells of its own principals.
+    pub(super) attribute_claims: &'a [AttributeClaim],
     /// Whose principals it may name, besides its own.
     pub(super) may_attest: &'a BTreeSet<IssuerAlias>,
     /// Every issuer's alias, by `iss`.
@@ -27,7 +30,7 @@ pub(super) struct Signed<'a> {
     pub(super) patterns: &'a GroupPatterns,
     /// The most hops.
     pub(super) max_depth: usize,
-    /// What its tokens are.
+    /// What proves whoever is alone in it.
     pub(super) credential: CredentialKind,
 }
 
@@ -130,16 +133,19 @@ impl Signed<'_> {
             Assurance::Asserted
         };
         let mut groups: BTreeSet<GroupName> = self.patterns.of(&principal).cloned().collect();
+        let mut described = BTreeMap::new();
         // To name somebody of another issuer in a chain is not to say what groups
-        // they are in.
+        // they are in, or what else they are.
         if own {
             for claim in self.group_claims {
                 groups.extend(claim.groups(described_by)?);
             }
+            described = attributes(self.attribute_claims, described_by)?;
         }
         let credential =
             if assurance == Assurance::Proven { self.credential } else { CredentialKind::Named };
-        Ok(Hop { credential, ..Hop::new(principal, assurance, groups) })
+        let hop = Hop::new(principal, assurance, groups);
+        Ok(Hop { credential, attributes: described, ..hop })
     }
 }
 
@@ -149,6 +155,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::identity::attributes::AttributeForm;
 
     /// `platform` signs; it may attest `github`, and not `k8s`.
     fn read(claims: &Value) -> Result<Chain, IdentityError> {
@@ -157,11 +164,14 @@ mod tests {
             .map(|name| (format!("https://{name}.example"), alias(name)))
             .into();
         let group_claims = [GroupClaim::parse("groups", None).unwrap()];
+        let attribute_claims =
+            [AttributeClaim::parse("team", "team", AttributeForm::Scalar).unwrap()];
         let pattern = "github/repo:acme/*".parse().unwrap();
         let patterns = GroupPatterns::new([("ci".parse().unwrap(), vec![pattern])].into());
         let signed = Signed {
             signer: &alias("platform"),
             group_claims: &group_claims,
+            attribute_claims: &attribute_claims,
             may_attest: &BTreeSet::from([alias("github")]),
             aliases: &aliases,
             patterns: &patterns,
@@ -233,6 +243,29 @@ mod tests {
                 "platform/container attested []",
             ]
         );
+    }
+
+    #[test]
+    fn attributes_are_of_whom_their_own_issuer_describes() {
+        let github = json!({ "format": "iss_sub", "iss": "https://github.example", "sub": "x" });
+        let read = |root: Value| {
+            let mut claims = json!({
+                "sub": "a", "team": "root",
+                "act": {
+                    "sub": "b", "team": 7,
+                    "act": { "iss": "https://github.example", "sub": "c", "team": "c" },
+                },
+            });
+            claims["sub_id"] = root;
+            let chain = read(&claims).unwrap();
+            let teams = chain.hops().iter().map(|hop| hop.attributes.get("team").cloned());
+            teams.collect::<Vec<_>>()
+        };
+        let seven = Some("7".to_owned());
+        assert_eq!(read(json!(null)), [Some("root".to_owned()), None, seven.clone()]);
+        assert_eq!(read(github), [None, None, seven]);
+        let act = json!({ "sub": "b", "team": ["a"] });
+        assert_eq!(code(&json!({ "sub": "a", "act": act })), "attributes_malformed");
     }
 
     #[test]

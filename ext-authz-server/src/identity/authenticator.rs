@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -15,23 +16,27 @@ use self::possession::{KeyShown, Sent};
 use self::unsigned::api_key;
 use super::acting::Shown;
 use super::actors::Signed;
+use super::cache::{Remembered, VerifiedTokens, weight_of};
 use super::chain::{Chain, CredentialKind, IssuerAlias};
 use super::claims::Claims;
 use super::confirmation::Confirmation;
 use super::dpop::{ProofSettings, Proofs};
 use super::error::IdentityError;
-use super::fetch::KeyFetcher;
+use super::fetch::{Clients, FetcherError, KeyFetcher};
 use super::groups::GroupPatterns;
 use super::introspection::{Introspector, PrefixTwice, Prefixes};
 use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
-use super::jwt::Unverified;
+use super::jwks::VerificationKey;
+use super::jwt::{Claimed, Unverified};
+use super::key_events::{KeysEvent, Teller};
 use super::keys::{Keys, PublishedKeys};
 use super::peer::PeerSource;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::revocation::ids_of;
-use super::spiffe::TrustDomain;
-use super::token::{Scheme, Token, sent};
-use super::verified::{Lifetime, TokenFacts, VerifiedToken};
+use super::spiffe::{SpiffeId, TrustDomain};
+use super::token::{Scheme, Token, TokenDigest, sent};
+use super::token_review::TokenReview;
+use super::verified::{TokenFacts, VerifiedToken};
 use super::withdrawals::Withdrawals;
 use crate::time::UnixMillis;
 
@@ -146,6 +151,14 @@ pub enum SettingsError {
     /// Keys cannot be fetched by https.
     #[error("keys cannot be fetched by https: no usable certificates on this system")]
     HttpClient(#[source] reqwest::Error),
+    /// An issuer's CA file cannot be used.
+    #[error("issuer `{issuer}` has a `fetch.ca_file` that cannot be used: {problem}")]
+    CaFile {
+        /// The issuer.
+        issuer: IssuerAlias,
+        /// Which file, and why not.
+        problem: String,
+    },
 }
 
 /// What an authenticator is made of.
@@ -194,8 +207,8 @@ pub struct Authenticator {
     trust_domains: BTreeMap<TrustDomain, IssuerAlias>,
     peer: PeerSource,
     proofs: Proofs,
-    fetcher: KeyFetcher,
     withdrawals: Option<Arc<Withdrawals>>,
+    verified: VerifiedTokens,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
 }
@@ -231,22 +244,21 @@ impl Authenticator {
         } = settings;
         let trust_domains = issuers
             .iter()
-            .filter_map(|issuer| Some((issuer.trust_domain.clone()?, issuer.alias.clone())))
+            .filter_map(|issuer| Some((issuer.trust_domain()?.clone(), issuer.alias.clone())))
             .collect();
         let aliases =
             issuers.iter().map(|issuer| (issuer.issuer.as_str().to_owned(), issuer.alias.clone()));
         let aliases = aliases.collect();
+        let mut clients = Clients::default();
         let issuers: BTreeMap<_, _> = issuers
             .into_iter()
-            .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings)?)))
+            .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings, &mut clients)?)))
             .collect::<Result<_, SettingsError>>()?;
         let asked = issuers
             .iter()
             .filter_map(|(alias, issuer)| Some((alias, issuer.settings.introspection.as_ref()?)));
         let prefixes = Prefixes::new(asked)
             .map_err(|PrefixTwice(one, other)| SettingsError::PrefixTwice(one, other))?;
-        let locations = issuers.values().filter_map(Issuer::published).map(|keys| keys.location());
-        let fetcher = KeyFetcher::new(locations).map_err(SettingsError::HttpClient)?;
         Ok(Self {
             issuers,
             aliases,
@@ -258,8 +270,8 @@ impl Authenticator {
             trust_domains,
             peer,
             proofs: Proofs::new(proofs),
-            fetcher,
             withdrawals: None,
+            verified: VerifiedTokens::default(),
             tasks: OnceLock::new(),
         })
     }
@@ -275,17 +287,47 @@ impl Authenticator {
     /// be, and keeps them fresh until the authenticator is dropped. Needs a Tokio
     /// runtime; a second call only waits.
     pub async fn start(&self) {
-        let published: Vec<_> = self.issuers.values().filter_map(Issuer::published).collect();
+        self.begin(None).await;
+    }
+
+    /// The same, and tells `events` from then on when an issuer's keys become unusable
+    /// and usable again. Events that nobody takes are lost, so there should be room for
+    /// one an issuer.
+    pub async fn start_telling(&self, events: mpsc::Sender<KeysEvent>) {
+        self.begin(Some(events)).await;
+    }
+
+    async fn begin(&self, events: Option<mpsc::Sender<KeysEvent>>) {
         self.tasks.get_or_init(|| {
             let mut tasks = JoinSet::new();
-            for keys in &published {
-                tasks.spawn(Arc::clone(keys).keep_fresh(self.fetcher.clone()));
+            for (alias, issuer) in &self.issuers {
+                if let Some(keys) = issuer.published() {
+                    let teller = Teller::new(alias.clone(), events.clone());
+                    tasks.spawn(Arc::clone(keys).keep_fresh(teller));
+                }
             }
             tasks
         });
-        for keys in published {
+        for keys in self.issuers.values().filter_map(Issuer::published) {
             keys.first_fetch().await;
         }
+    }
+
+    /// Forgets the verified tokens of which `which` is true: each is verified again
+    /// when it is next seen, also one that is being verified meanwhile. To forget is
+    /// not to refuse: whoever revokes a token refuses it besides.
+    pub fn forget(&self, which: impl Fn(&Chain, &TokenFacts) -> bool) {
+        self.verified.forget(which);
+    }
+
+    /// Forgets every verified token.
+    pub fn clear(&self) {
+        self.verified.clear();
+    }
+
+    /// How many verified tokens are remembered.
+    pub fn remembered(&self) -> usize {
+        self.verified.len()
     }
 
     /// The header that a second credential is read from, if any is.
@@ -402,7 +444,7 @@ impl Authenticator {
         now: UnixMillis,
     ) -> Result<Shown, IdentityError> {
         let text = token.as_str();
-        let (token, issuer) = self.signed(token, acceptance).await?;
+        let (token, issuer) = self.signed(token, acceptance, now).await?;
         self.fits(token, text, issuer, sent, acceptance, now)
     }
 
@@ -426,37 +468,87 @@ impl Authenticator {
         Ok(Shown { token, sender_constrained })
     }
 
-    /// The token, if its issuer signed it: what does not depend on the request.
+    /// The token, if its issuer signed it: what does not depend on the request. Where
+    /// the issuer is asked, `now` tells whether its last answer is still good.
     async fn signed(
         &self,
         token: &Token,
         acceptance: &Acceptance,
+        now: UnixMillis,
     ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
+        let digest = token.digest();
+        if let Some((token, settings)) = self.remembered_as(&digest, now) {
+            acceptance.accepts(&settings.alias)?;
+            return Ok((token, settings));
+        }
+        let began = self.verified.begin();
         let unverified = Unverified::read(token)?;
-        let issuer = self.aliases.get(unverified.issuer()?.as_ref());
-        let Issuer { settings, keys, .. } =
-            issuer.and_then(|alias| self.issuers.get(alias)).ok_or(IdentityError::IssuerUnknown)?;
+        let Issuer { settings, keys, .. } = self.issuer_of(&unverified.claimed()?)?;
         acceptance.accepts(&settings.alias)?;
         if !settings.algorithms.contains(&unverified.algorithm) {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
+        if let Keys::Reviewed(review) = keys {
+            let claims = review.claims(token, unverified.payload(), now).await?;
+            return Ok((Arc::new(self.read(settings, &claims, None)?), settings));
+        }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
         let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
-        let token = self.read(settings, &claims, key.kid(), CredentialKind::Token)?;
-        Ok((Arc::new(token), settings))
+        let token = Arc::new(self.read(settings, &claims, Some(&key))?);
+        let until = token.facts.expires_at.after(settings.leeway);
+        if now < until {
+            let remembered = Remembered { token: Arc::clone(&token), key, until };
+            self.verified.insert(digest, remembered, began);
+        }
+        Ok((token, settings))
     }
 
-    /// What the claims of a token that `signer` signed with the key called `key` say.
+    /// The token with that digest, if it was verified before with a key that its
+    /// issuer still has.
+    fn remembered_as(
+        &self,
+        digest: &TokenDigest,
+        now: UnixMillis,
+    ) -> Option<(Arc<VerifiedToken>, &IssuerSettings)> {
+        let Remembered { token, key, .. } = self.verified.get(digest, now)?;
+        let Issuer { settings, keys, .. } = self.issuers.get(&token.facts.issuer)?;
+        if keys.vouch_for(&key, Instant::now()) {
+            return Some((token, settings));
+        }
+        self.verified.remove(digest);
+        None
+    }
+
+    /// The issuer that a token says it has. A JWT-SVID need not say; its subject's
+    /// trust domain is that of its issuer.
+    fn issuer_of(&self, claimed: &Claimed<'_>) -> Result<&Issuer, IdentityError> {
+        let alias = match claimed {
+            Claimed::Issuer(iss) => self.aliases.get(iss.as_ref()),
+            Claimed::Subject(subject) => {
+                let id = subject.parse::<SpiffeId>().ok();
+                id.and_then(|id| self.trust_domains.get(id.trust_domain()))
+            }
+        };
+        let names_none = matches!(claimed, Claimed::Subject(_));
+        alias
+            .and_then(|alias| self.issuers.get(alias))
+            .filter(|issuer| !names_none || issuer.settings.profile.needs_no_issuer())
+            .ok_or(IdentityError::IssuerUnknown)
+    }
+
+    /// What the claims of a token of `signer` say: one that `key` signed, or that the
+    /// API server vouches for.
     fn read(
         &self,
         signer: &IssuerSettings,
         claims: &Claims,
-        key: Option<&str>,
-        credential: CredentialKind,
+        key: Option<&VerificationKey>,
     ) -> Result<VerifiedToken, IdentityError> {
-        let lifetime = Lifetime::read(claims)?;
+        let lifetime = signer.profile.lifetime(claims)?;
+        let credential = key.map_or(CredentialKind::Opaque, |_| CredentialKind::Token);
         let signed = self.signed_by(signer, credential);
         let chain = signed.chain(claims)?;
+        signer.profile.check(&signer.alias, claims, &chain)?;
         let may_act = signed.may_act(claims)?;
         if let Some(named) = &may_act
             && chain.depth() > 1
@@ -465,6 +557,7 @@ impl Authenticator {
             return Err(IdentityError::MayActMismatch);
         }
         Ok(VerifiedToken {
+            weight: weight_of(&chain),
             kind: self.kind_of(&chain.current().principal.issuer, signer)?,
             chain: Arc::new(chain),
             audiences: claims.audiences(),
@@ -503,6 +596,7 @@ impl Authenticator {
         Signed {
             signer: &signer.alias,
             group_claims: &signer.groups,
+            attribute_claims: &signer.attributes,
             may_attest: &signer.may_attest,
             aliases: &self.aliases,
             patterns: &self.patterns,
@@ -528,15 +622,25 @@ impl Authenticator {
 }
 
 impl Issuer {
-    fn new(settings: IssuerSettings) -> Result<Self, SettingsError> {
+    fn new(settings: IssuerSettings, clients: &mut Clients) -> Result<Self, SettingsError> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
             KeySource::Published(PublishedAt(location)) => {
+                let fetcher = KeyFetcher::new(location, settings.fetch.clone(), clients);
+                let fetcher = fetcher.map_err(|error| match error {
+                    FetcherError::Client(error) => SettingsError::HttpClient(error),
+                    FetcherError::CaFile(problem) => {
+                        SettingsError::CaFile { issuer: settings.alias.clone(), problem }
+                    }
+                })?;
                 let (refresh, max_stale) = (settings.refresh, settings.max_stale);
-                let alias = settings.alias.clone();
-                Keys::Published(Arc::new(PublishedKeys::new(alias, location, refresh, max_stale)))
+                Keys::Published(Arc::new(PublishedKeys::new(fetcher, refresh, max_stale)))
             }
             KeySource::Unsigned => Keys::Unsigned,
+            KeySource::Review(review) => {
+                let review = TokenReview::new(settings.alias.clone(), review);
+                Keys::Reviewed(Arc::new(review.map_err(SettingsError::HttpClient)?))
+            }
         };
         let introspector = settings.introspection.clone().map(|introspection| {
             Introspector::new(settings.alias.clone(), settings.issuer.clone(), introspection)
@@ -547,7 +651,7 @@ impl Issuer {
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) | Keys::Unsigned => None,
+            Keys::Written(_) | Keys::Reviewed(_) | Keys::Unsigned => None,
             Keys::Published(keys) => Some(keys),
         }
     }
@@ -593,6 +697,13 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
     match named.find(|alias| !known(alias) && !reserved(alias)) {
         Some(alias) => Err(SettingsError::PatternIssuerUnknown(alias.clone())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+impl Authenticator {
+    pub(super) const fn verified_tokens(&self) -> &VerifiedTokens {
+        &self.verified
     }
 }
 

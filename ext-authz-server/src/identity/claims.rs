@@ -143,6 +143,14 @@ impl Claims {
         })
     }
 
+    /// Those that `object` has; none if it is something else.
+    pub(super) fn of(object: Value) -> Self {
+        match object {
+            Value::Object(claims) => Self(claims),
+            _ => Self(Map::new()),
+        }
+    }
+
     /// All of them.
     pub(super) const fn object(&self) -> &Map<String, Value> {
         &self.0
@@ -160,14 +168,19 @@ impl Claims {
 
     /// A NumericDate (RFC 7519 section 2), in whole seconds.
     pub(super) fn time(&self, name: &str) -> Result<Option<i64>, IdentityError> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
-        let fraction = |value: &Value| {
-            let moment = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
-            i64::try_from(moment.as_secs()).ok()
-        };
-        let time = value.as_i64().or_else(|| fraction(value)).filter(|time| *time >= 0);
-        time.map(Some).ok_or(IdentityError::ClaimsMalformed("a time is not a number of seconds"))
+        time(&self.0, name)
     }
+}
+
+/// The NumericDate called `name` in an object, in whole seconds.
+pub(super) fn time(members: &Map<String, Value>, name: &str) -> Result<Option<i64>, IdentityError> {
+    let Some(value) = members.get(name) else { return Ok(None) };
+    let fraction = |value: &Value| {
+        let moment = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
+        i64::try_from(moment.as_secs()).ok()
+    };
+    let time = value.as_i64().or_else(|| fraction(value)).filter(|time| *time >= 0);
+    time.map(Some).ok_or(IdentityError::ClaimsMalformed("a time is not a number of seconds"))
 }
 
 /// Whole seconds.

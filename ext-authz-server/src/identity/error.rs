@@ -175,6 +175,15 @@ pub enum IdentityError {
         /// When.
         at: UnixMillis,
     },
+    /// A claim that is configured to be an attribute is no text.
+    #[error("the token's claim for the attribute `{attribute}` is not text of reasonable length")]
+    AttributesMalformed {
+        /// The attribute, as configured.
+        attribute: String,
+    },
+    /// It names somebody outside of its issuer's trust domain.
+    #[error("the token's `sub` is not the SPIFFE ID of a workload in its issuer's trust domain")]
+    SpiffeIdRefused,
     /// The token's issuer says that it is not good, and not why (RFC 7662 section 2.2).
     #[error("the token is not active, says its issuer")]
     TokenInactive,
@@ -262,6 +271,8 @@ impl IdentityError {
             Self::ApiKeyNotAccepted => "api_key_not_accepted",
             Self::ApiKeyUnknown => "api_key_unknown",
             Self::ApiKeyExpired { .. } => "api_key_expired",
+            Self::AttributesMalformed { .. } => "attributes_malformed",
+            Self::SpiffeIdRefused => "spiffe_id_refused",
             Self::TokenInactive => "token_inactive",
             Self::IntrospectionUnavailable => "introspection_unavailable",
             Self::KeysUnavailable => "keys_unavailable",

@@ -1,21 +1,55 @@
-//! Fetching published keys over HTTP: bounded in time and size, without redirects
-//! or proxies.
+//! Fetching published keys over HTTP: bounded in time, size and reach, without
+//! redirects or proxies.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Certificate, Client, Response, Url};
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::issuer::IssuerUrl;
 use super::jwks::{JwkSet, JwkSetError};
+use super::reach::{BoundedResolver, OutOfReach, PrivateAddresses, Reach};
 
-/// The longest that one document may take.
-pub(super) const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
-/// The biggest document that is read.
-const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
+/// How the keys of one issuer are fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchSettings {
+    /// The longest that one document may take, from the name's resolution to its last
+    /// byte.
+    pub timeout: Duration,
+    /// The biggest document that is read.
+    pub max_bytes: usize,
+    /// The most keys in a document.
+    pub max_keys: usize,
+    /// Whether keys may be fetched from private addresses.
+    pub private_addresses: PrivateAddresses,
+    /// The certificate authorities, in PEM, that its hosts' certificates are of;
+    /// `None` for those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// A bearer token that its hosts want to see. It is read anew at each fetch.
+    pub token_file: Option<PathBuf>,
+}
+
+impl Default for FetchSettings {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            max_bytes: 256 * 1024,
+            max_keys: 1000,
+            private_addresses: PrivateAddresses::Deny,
+            ca_file: None,
+            token_file: None,
+        }
+    }
+}
 
 /// A URL that keys may be fetched from: `https`, or `http` on a loopback address,
 /// where nobody is in between.
@@ -104,9 +138,10 @@ impl Location {
         Ok(Self::Discovery { issuer: issuer.clone(), document })
     }
 
-    fn is_https(&self) -> bool {
+    /// The URL that the operator wrote.
+    const fn written(&self) -> &JwksUrl {
         match self {
-            Self::Keys(url) | Self::Discovery { document: url, .. } => url.is_https(),
+            Self::Keys(url) | Self::Discovery { document: url, .. } => url,
         }
     }
 }
@@ -114,18 +149,23 @@ impl Location {
 /// Keys could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FetchError {
-    #[error("no answer within {} s", FETCH_TIMEOUT.as_secs())]
-    Timeout,
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
     #[error("no connection")]
     Connect,
     #[error("the connection broke")]
     Broken,
+    #[error(
+        "the host's address is not a public one; if that is as it should be, set \
+         `fetch: {{private_addresses: allow}}`"
+    )]
+    OutOfReach,
     #[error("the answer is a redirect ({0}), which is not followed")]
     Redirect(u16),
     #[error("the answer has status {0}")]
     Status(u16),
-    #[error("the document is longer than {MAX_DOCUMENT_BYTES} bytes")]
-    TooLarge,
+    #[error("the document is longer than {0} bytes")]
+    TooLarge(usize),
     #[error("the document is not UTF-8 text")]
     NotText,
     #[error("{0}")]
@@ -136,62 +176,133 @@ pub(super) enum FetchError {
     OtherIssuer,
     #[error("the `jwks_uri` of the discovery document is refused: {0}")]
     JwksUri(JwksUrlError),
+    #[error("the CA file cannot be used: {0}")]
+    CaFile(String),
+    #[error("the token file cannot be used: {0}")]
+    TokenFile(String),
 }
 
-/// Fetches keys.
-#[derive(Clone, Debug)]
-pub(super) struct KeyFetcher(Client);
+/// Keys cannot be fetched at all, whatever an issuer answers.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetcherError {
+    #[error("no usable certificates on this system")]
+    Client(#[from] reqwest::Error),
+    #[error("{0}")]
+    CaFile(String),
+}
 
-impl KeyFetcher {
-    /// A fetcher for those locations; an error when it needs https and the system has
-    /// no certificates.
-    pub(super) fn new<'a>(
-        locations: impl IntoIterator<Item = &'a Location>,
-    ) -> Result<Self, reqwest::Error> {
-        Self::with_timeout(locations, FETCH_TIMEOUT)
-    }
+/// What fetchers share: making an HTTP client reads the system's certificates.
+#[derive(Debug, Default)]
+pub(super) struct Clients(BTreeMap<(Reach, bool), Client>);
 
-    fn with_timeout<'a>(
-        locations: impl IntoIterator<Item = &'a Location>,
-        timeout: Duration,
-    ) -> Result<Self, reqwest::Error> {
-        let client = Client::builder()
-            .timeout(timeout)
-            .redirect(Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("chaperone/", env!("CARGO_PKG_VERSION")));
+impl Clients {
+    /// A client that reaches so far; `https` or only plain http.
+    fn client(&mut self, reach: Reach, https: bool) -> Result<Client, reqwest::Error> {
+        if let Some(client) = self.0.get(&(reach, https)) {
+            return Ok(client.clone());
+        }
         // Without https there is nobody to verify, and a container without
         // certificates still works.
-        let client = if locations.into_iter().any(Location::is_https) {
-            client
-        } else {
-            client.tls_certs_only([])
-        };
-        client.build().map(Self)
+        let client = if https { builder(reach) } else { builder(reach).tls_certs_only([]) };
+        let client = client.build()?;
+        self.0.insert((reach, https), client.clone());
+        Ok(client)
     }
+}
 
-    /// The keys that are published there now.
-    pub(super) async fn fetch(&self, location: &Location) -> Result<JwkSet, FetchError> {
-        match location {
-            Location::Keys(url) => self.keys(url).await,
-            Location::Discovery { issuer, document } => {
-                let url = self.discover(issuer, document).await?;
-                self.keys(&url).await
+fn builder(reach: Reach) -> reqwest::ClientBuilder {
+    Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .referer(false)
+        .dns_resolver(Arc::new(BoundedResolver(reach)))
+        .user_agent(concat!("chaperone/", env!("CARGO_PKG_VERSION")))
+}
+
+/// The document that keys came in: SHA-256 of it.
+pub(super) type DocumentDigest = [u8; 32];
+
+/// What a fetch found.
+#[derive(Debug)]
+pub(super) enum Fetched {
+    /// The document that was known already.
+    Same,
+    /// Another one, and its keys.
+    Keys(JwkSet, DocumentDigest),
+}
+
+/// Fetches the keys of one issuer.
+#[derive(Debug)]
+pub(super) struct KeyFetcher {
+    location: Location,
+    settings: FetchSettings,
+    reach: Reach,
+    /// `None` where a CA file is named: it is read at each fetch, so that a new CA
+    /// needs no restart.
+    client: Option<Client>,
+}
+
+impl KeyFetcher {
+    /// A fetcher of the keys at `location`; an error when no client can be made for
+    /// that on this system.
+    pub(super) fn new(
+        location: Location,
+        settings: FetchSettings,
+        clients: &mut Clients,
+    ) -> Result<Self, FetcherError> {
+        let written = location.written();
+        let reach = Reach::new(settings.private_addresses, &written.0);
+        let client = match &settings.ca_file {
+            Some(file) => {
+                client_of(file, reach).map_err(FetcherError::CaFile)?;
+                None
             }
-        }
+            None => Some(clients.client(reach, written.is_https())?),
+        };
+        Ok(Self { location, settings, reach, client })
     }
 
-    async fn keys(&self, url: &JwksUrl) -> Result<JwkSet, FetchError> {
-        Ok(JwkSet::published(&self.document(url).await?)?)
+    /// The longest that a fetch can take.
+    pub(super) fn longest(&self) -> Duration {
+        let documents = match self.location {
+            Location::Keys(_) => 1,
+            Location::Discovery { .. } => 2,
+        };
+        self.settings.timeout.saturating_mul(documents)
+    }
+
+    /// The keys that are published now, unless they are in the document that is
+    /// `known`.
+    pub(super) async fn fetch(
+        &self,
+        known: Option<&DocumentDigest>,
+    ) -> Result<Fetched, FetchError> {
+        let client = match (&self.client, &self.settings.ca_file) {
+            (Some(client), _) => client.clone(),
+            (None, Some(file)) => client_of(file, self.reach).map_err(FetchError::CaFile)?,
+            (None, None) => return Err(FetchError::Connect),
+        };
+        let text = match &self.location {
+            Location::Keys(url) => self.document(&client, url).await?,
+            Location::Discovery { issuer, document } => {
+                let url = self.discover(&client, issuer, document).await?;
+                self.document(&client, &url).await?
+            }
+        };
+        let digest = Sha256::digest(&text).into();
+        if known == Some(&digest) {
+            return Ok(Fetched::Same);
+        }
+        Ok(Fetched::Keys(JwkSet::published(&text, self.settings.max_keys)?, digest))
     }
 
     async fn discover(
         &self,
+        client: &Client,
         issuer: &IssuerUrl,
         document: &JwksUrl,
     ) -> Result<JwksUrl, FetchError> {
-        let text = self.document(document).await?;
+        let text = self.document(client, document).await?;
         let found: Discovered =
             serde_json::from_str(&text).map_err(|_| FetchError::NotDiscovery)?;
         // Section 4.3: they are the same, or somebody answers for another.
@@ -206,9 +317,22 @@ impl KeyFetcher {
         Ok(url)
     }
 
-    async fn document(&self, url: &JwksUrl) -> Result<String, FetchError> {
-        let mut response =
-            self.0.get(url.0.clone()).send().await.map_err(|error| failed(&error))?;
+    async fn document(&self, client: &Client, url: &JwksUrl) -> Result<String, FetchError> {
+        let longest = self.settings.timeout;
+        let reading = async { self.read(self.asked(client, url).await?).await };
+        timeout(longest, reading).await.unwrap_or(Err(FetchError::Timeout(longest)))
+    }
+
+    async fn asked(&self, client: &Client, url: &JwksUrl) -> Result<Response, FetchError> {
+        // A host that is an address is not resolved.
+        if !self.reach.permits_host(&url.0) {
+            return Err(FetchError::OutOfReach);
+        }
+        let mut request = client.get(url.0.clone());
+        if let Some(token) = self.token_for(url).map_err(FetchError::TokenFile)? {
+            request = request.bearer_auth(token.as_str());
+        }
+        let response = request.send().await.map_err(|error| failed(&error))?;
         let status = response.status();
         if status.is_redirection() {
             return Err(FetchError::Redirect(status.as_u16()));
@@ -216,15 +340,53 @@ impl KeyFetcher {
         if !status.is_success() {
             return Err(FetchError::Status(status.as_u16()));
         }
+        Ok(response)
+    }
+
+    async fn read(&self, mut response: Response) -> Result<String, FetchError> {
+        let max = self.settings.max_bytes;
+        let too_large = FetchError::TooLarge(max);
+        if response.content_length().is_some_and(|bytes| bytes > max as u64) {
+            return Err(too_large);
+        }
         let mut document = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
-            if document.len() + chunk.len() > MAX_DOCUMENT_BYTES {
-                return Err(FetchError::TooLarge);
+            if document.len() + chunk.len() > max {
+                return Err(too_large);
             }
             document.extend_from_slice(&chunk);
         }
         String::from_utf8(document).map_err(|_| FetchError::NotText)
     }
+
+    /// The token for whoever is at `url`: the host that the operator wrote, or one
+    /// that the discovery document names and that the named CA vouches for
+    /// (Kubernetes names its API server by address there).
+    fn token_for(&self, url: &JwksUrl) -> Result<Option<Zeroizing<String>>, String> {
+        let Some(file) = &self.settings.token_file else { return Ok(None) };
+        let vouched_for = self.settings.ca_file.is_some() && url.is_https();
+        if !vouched_for && url.0.origin() != self.location.written().0.origin() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(file).map(Zeroizing::new);
+        let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+        let token = text.trim();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("{} does not hold a token", file.display()));
+        }
+        Ok(Some(Zeroizing::new(token.to_owned())))
+    }
+}
+
+/// A client that trusts the certificate authorities in `file` and no other.
+fn client_of(file: &Path, reach: Reach) -> Result<Client, String> {
+    let wrong = |error: &dyn fmt::Display| format!("{}: {error}", file.display());
+    let pem = std::fs::read(file).map_err(|error| wrong(&error))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
+    if certificates.is_empty() {
+        return Err(wrong(&"no certificate is in it"));
+    }
+    builder(reach).tls_certs_only(certificates).build().map_err(|error| wrong(&error))
 }
 
 #[derive(Deserialize)]
@@ -234,8 +396,11 @@ struct Discovered {
 }
 
 fn failed(error: &reqwest::Error) -> FetchError {
-    if error.is_timeout() {
-        FetchError::Timeout
+    let cause = |error: &(dyn std::error::Error + 'static)| error.is::<OutOfReach>();
+    let mut causes =
+        std::iter::successors(std::error::Error::source(error), |error| error.source());
+    if causes.any(cause) {
+        FetchError::OutOfReach
     } else if error.is_connect() {
         FetchError::Connect
     } else {
@@ -244,88 +409,4 @@ fn failed(error: &reqwest::Error) -> FetchError {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::identity::Algorithm;
-    use crate::identity::test_issuer::{Answer, Publisher, TestKey};
-
-    async fn fetched(publisher: &Publisher) -> Result<usize, FetchError> {
-        let location = Location::Keys(publisher.jwks_url());
-        let fetcher = KeyFetcher::with_timeout([&location], Duration::from_millis(300)).unwrap();
-        fetcher.fetch(&location).await.map(|keys| keys.len())
-    }
-
-    #[tokio::test]
-    async fn keys_are_fetched_over_http() {
-        let key = TestKey::new("k1", Algorithm::Es256);
-        let publisher = Publisher::start(Answer::keys(&[&key])).await;
-        assert_eq!(fetched(&publisher).await, Ok(1));
-    }
-
-    #[tokio::test]
-    async fn what_is_no_timely_small_direct_answer_is_an_error() {
-        let key = TestKey::new("k1", Algorithm::Es256);
-        let publisher = Publisher::start(Answer::Status(500)).await;
-        assert_eq!(fetched(&publisher).await, Err(FetchError::Status(500)));
-        publisher.answer(Answer::Redirect);
-        assert_eq!(fetched(&publisher).await, Err(FetchError::Redirect(302)));
-        assert_eq!(publisher.hits(), 2, "a redirect was followed");
-        publisher.answer(Answer::Never);
-        assert_eq!(fetched(&publisher).await, Err(FetchError::Timeout));
-        let padded = json!({ "keys": [key.jwk()], "padding": "x".repeat(MAX_DOCUMENT_BYTES) });
-        publisher.answer(Answer::Text(padded.to_string()));
-        assert_eq!(fetched(&publisher).await, Err(FetchError::TooLarge));
-        publisher.answer(Answer::Text("<html>".into()));
-        assert_eq!(fetched(&publisher).await, Err(FetchError::Keys(JwkSetError::NotASet)));
-        publisher.answer(Answer::Text(r#"{"keys":[]}"#.into()));
-        assert_eq!(fetched(&publisher).await, Err(FetchError::Keys(JwkSetError::Empty)));
-        publisher.stop().await;
-        assert_eq!(fetched(&publisher).await, Err(FetchError::Connect));
-    }
-
-    async fn discovered(publisher: &Publisher, document: &str) -> Result<usize, FetchError> {
-        publisher.discovery(document);
-        let issuer = IssuerUrl::parse(&publisher.issuer()).unwrap();
-        let location = Location::discovery(&issuer).unwrap();
-        KeyFetcher::new([&location]).unwrap().fetch(&location).await.map(|keys| keys.len())
-    }
-
-    #[tokio::test]
-    async fn discovery_leads_to_the_keys_of_the_same_issuer_only() {
-        let key = TestKey::new("k1", Algorithm::EdDsa);
-        let publisher = Publisher::start(Answer::keys(&[&key])).await;
-        let issuer = publisher.issuer();
-        let jwks_uri = publisher.jwks_url().to_string();
-        let document = json!({ "issuer": issuer, "jwks_uri": jwks_uri }).to_string();
-        assert_eq!(discovered(&publisher, &document).await, Ok(1));
-        let document = json!({ "issuer": format!("{issuer}/"), "jwks_uri": jwks_uri }).to_string();
-        assert_eq!(discovered(&publisher, &document).await, Err(FetchError::OtherIssuer));
-        let document = json!({ "issuer": issuer, "jwks_uri": "http://idp.example/k" }).to_string();
-        let refused = Err(FetchError::JwksUri(JwksUrlError::Plain));
-        assert_eq!(discovered(&publisher, &document).await, refused);
-        assert_eq!(discovered(&publisher, "{}").await, Err(FetchError::NotDiscovery));
-    }
-
-    #[test]
-    fn keys_come_by_https_or_from_this_machine() {
-        for url in ["https://idp.example/k", "http://localhost:1/k", "http://[::1]/k"] {
-            assert!(JwksUrl::parse(url).is_ok(), "{url}");
-        }
-        for (url, error) in [
-            ("http://idp.example/k", JwksUrlError::Plain),
-            ("http://localhost.evil.example/k", JwksUrlError::Plain),
-            ("http://127.0.0.1.evil.example/k", JwksUrlError::Plain),
-            ("http://10.0.0.1/k", JwksUrlError::Plain),
-            ("file:///etc/keys", JwksUrlError::Scheme),
-            ("https://a:b@idp.example/k", JwksUrlError::Userinfo),
-            ("http://localhost@idp.example/k", JwksUrlError::Userinfo),
-            ("/keys", JwksUrlError::NotAUrl),
-        ] {
-            assert_eq!(JwksUrl::parse(url), Err(error), "{url}");
-        }
-        let issuer = IssuerUrl::parse("https://idp.example/?tenant=a").unwrap();
-        assert_eq!(Location::discovery(&issuer).unwrap_err(), JwksUrlError::NotDiscoverable);
-    }
-}
+mod tests;

@@ -7,14 +7,13 @@ use std::str::FromStr;
 use serde_json::{Map, Value};
 
 use super::chain::{GroupName, IssuerAlias, Principal};
+use super::claim_path::ClaimPath;
 use super::error::IdentityError;
 
 /// A claim whose values are groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupClaim {
-    claim: String,
-    /// The member of the claims, and the JSON Pointer from there on.
-    path: (String, String),
+    path: ClaimPath,
     prefix: String,
 }
 
@@ -27,23 +26,18 @@ impl GroupClaim {
     /// The claim called `claim`, or at that JSON Pointer (RFC 6901) when it begins
     /// with `/`; `prefix` is put before each value.
     pub fn parse(claim: &str, prefix: Option<&str>) -> Result<Self, GroupClaimError> {
-        let path = match claim.strip_prefix('/') {
-            None if claim.is_empty() => return Err(GroupClaimError),
-            None => (claim.to_owned(), String::new()),
-            Some(pointer) => {
-                let escapes = pointer.split('~').skip(1);
-                if !escapes.clone().all(|rest| rest.starts_with(['0', '1'])) {
-                    return Err(GroupClaimError);
-                }
-                let (first, rest) = match pointer.find('/') {
-                    Some(slash) => pointer.split_at(slash),
-                    None => (pointer, ""),
-                };
-                (first.replace("~1", "/").replace("~0", "~"), rest.to_owned())
-            }
-        };
-        let prefix = prefix.unwrap_or_default().to_owned();
-        Ok(Self { claim: claim.to_owned(), path, prefix })
+        let path = ClaimPath::parse(claim).map_err(|_| GroupClaimError)?;
+        Ok(Self { path, prefix: prefix.unwrap_or_default().to_owned() })
+    }
+
+    /// The claim, as it was written.
+    pub fn claim(&self) -> &str {
+        self.path.as_str()
+    }
+
+    /// What is put before each value.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The groups that `claims` has there. A claim that is not there is no group; one
@@ -53,9 +47,8 @@ impl GroupClaim {
         &self,
         claims: &Map<String, Value>,
     ) -> Result<BTreeSet<GroupName>, IdentityError> {
-        let (member, pointer) = &self.path;
-        let values = match claims.get(member).and_then(|value| value.pointer(pointer)) {
-            None | Some(Value::Null) => return Ok(BTreeSet::new()),
+        let values = match self.path.find(claims) {
+            None => return Ok(BTreeSet::new()),
             Some(Value::Array(several)) => several.as_slice(),
             Some(one) => std::slice::from_ref(one),
         };
@@ -67,7 +60,7 @@ impl GroupClaim {
             .as_str()
             .filter(|text| !text.is_empty())
             .and_then(|text| format!("{}{text}", self.prefix).parse().ok())
-            .ok_or_else(|| IdentityError::GroupsMalformed { claim: self.claim.clone() })
+            .ok_or_else(|| IdentityError::GroupsMalformed { claim: self.claim().to_owned() })
     }
 }
 

@@ -29,7 +29,7 @@ use super::claims::Claims;
 use super::error::IdentityError;
 use super::fetch::JwksUrl;
 use super::issuer::IssuerUrl;
-use super::token::{OpaqueToken, TokenHash};
+use super::token::{OpaqueToken, TokenDigest};
 use super::verified::VerifiedToken;
 use crate::time::UnixMillis;
 
@@ -123,7 +123,7 @@ pub(super) struct Introspector {
     authorization: HeaderValue,
     client: Client,
     calls: Semaphore,
-    answers: Cache<TokenHash, Remembered>,
+    answers: Cache<TokenDigest, Remembered>,
 }
 
 /// What the issuer said, and until when that counts.
@@ -198,8 +198,8 @@ impl Introspector {
         now: UnixMillis,
         read: impl Fn(&Claims) -> Result<VerifiedToken, IdentityError>,
     ) -> Answer {
-        let hash = token.hash();
-        let known = |_: &TokenHash, known: &mut Remembered| {
+        let digest = token.digest();
+        let known = |_: &TokenDigest, known: &mut Remembered| {
             if known.until > Instant::now() {
                 EntryAction::Retain(known.answer.clone())
             } else {
@@ -208,7 +208,7 @@ impl Introspector {
         };
         // One asks, the others wait for what it is told. Should it be cancelled, the
         // next one asks.
-        let entry = timeout(self.settings.timeout * 2, self.answers.entry_async(&hash, known));
+        let entry = timeout(self.settings.timeout * 2, self.answers.entry_async(&digest, known));
         let place = match entry.await {
             Ok(EntryResult::Retained(answer)) => return answer,
             Ok(EntryResult::Vacant(place) | EntryResult::Replaced(place, _)) => place,

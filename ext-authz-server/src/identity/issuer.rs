@@ -7,13 +7,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
+use super::attributes::AttributeClaim;
 use super::binding::PeerBinding;
 use super::chain::IssuerAlias;
-use super::fetch::{JwksUrl, JwksUrlError, Location};
+use super::fetch::{FetchSettings, JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
 use super::introspection::IntrospectionSettings;
 use super::jwks::JwkSet;
+use super::presets::Preset;
+use super::profile::TokenProfile;
 use super::spiffe::TrustDomain;
+use super::token_review::TokenReviewSettings;
 
 /// One issuer of tokens.
 #[derive(Clone, Debug)]
@@ -32,6 +36,13 @@ pub struct IssuerSettings {
     pub kind: PrincipalKind,
     /// The claims whose values are groups.
     pub groups: Vec<GroupClaim>,
+    /// The attributes that its tokens tell of their subject; of one name, the last
+    /// that a token has.
+    pub attributes: Vec<AttributeClaim>,
+    /// What kind of token it signs.
+    pub profile: TokenProfile,
+    /// The preset that it was configured with, if any.
+    pub preset: Option<Preset>,
     /// The other issuers whose principals its tokens may name in a chain.
     pub may_attest: BTreeSet<IssuerAlias>,
     /// How far its clock and ours may be apart.
@@ -52,9 +63,16 @@ pub struct IssuerSettings {
     pub max_stale: Duration,
     /// Where it is asked about opaque tokens; `None` when it has none.
     pub introspection: Option<IntrospectionSettings>,
+    /// How its keys are fetched, if they are.
+    pub fetch: FetchSettings,
 }
 
 impl IssuerSettings {
+    /// The trust domain of its workloads, if it has one.
+    pub(super) fn trust_domain(&self) -> Option<&TrustDomain> {
+        self.trust_domain.as_ref().or_else(|| self.profile.trust_domain())
+    }
+
     /// An issuer of agents whose keys are in `keys`; everything else is as it is by
     /// default. It accepts no audience until one is named.
     pub fn new(alias: IssuerAlias, issuer: IssuerUrl, keys: KeySource) -> Self {
@@ -66,6 +84,9 @@ impl IssuerSettings {
             algorithms: [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa].into(),
             kind: PrincipalKind::Agent,
             groups: Vec::new(),
+            attributes: Vec::new(),
+            profile: TokenProfile::Plain,
+            preset: None,
             may_attest: BTreeSet::new(),
             leeway: Duration::from_secs(30),
             max_lifetime: Duration::from_hours(1),
@@ -75,6 +96,7 @@ impl IssuerSettings {
             refresh: Duration::from_mins(5),
             max_stale: Duration::from_hours(24),
             introspection: None,
+            fetch: FetchSettings::default(),
         }
     }
 }
@@ -118,11 +140,22 @@ pub enum KeySource {
     Published(PublishedAt),
     /// Nowhere: it signs no tokens.
     Unsigned,
+    /// Nowhere: a Kubernetes API server says who a token is.
+    Review(TokenReviewSettings),
 }
 
 /// Where an issuer publishes its keys.
 #[derive(Clone, Debug)]
 pub struct PublishedAt(pub(super) Location);
+
+impl fmt::Display for PublishedAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Location::Keys(url) => url.fmt(f),
+            Location::Discovery { document, .. } => write!(f, "discovered at {document}"),
+        }
+    }
+}
 
 impl KeySource {
     /// A JWK Set at `url`.

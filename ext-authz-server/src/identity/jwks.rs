@@ -1,69 +1,146 @@
 //! JWK Sets (RFC 7517): the public keys of an issuer, each bound to what it may
 //! verify.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::algorithm::{Algorithm, KeyType};
+use super::error::IdentityError;
+use super::jwt::MAX_KEYS_TRIED;
+use super::material::{Fingerprint, Material};
 
-/// The public keys of an issuer: at least one.
+/// How many keys may have one `kid`: one of each type, and then some.
+const MAX_NAMESAKES: usize = 16;
+
+/// The public keys of an issuer: at least one. A clone is the same set.
+///
+/// What a request looks up, it finds without walking over the keys: whoever
+/// publishes many makes the set bigger, not the requests slower.
 #[derive(Clone, Debug)]
-pub struct JwkSet(Vec<Arc<VerificationKey>>);
+pub struct JwkSet(Arc<Indexed>);
+
+#[derive(Debug, Default)]
+struct Indexed {
+    count: usize,
+    /// For tokens that say which key signed them.
+    named: HashMap<String, Vec<Arc<VerificationKey>>>,
+    /// For tokens that do not: the first few for each algorithm.
+    fitting: BTreeMap<Algorithm, Vec<Arc<VerificationKey>>>,
+    /// Every key that can be found in the above.
+    held: HashSet<Fingerprint>,
+    refresh_hint: Option<Duration>,
+}
 
 impl JwkSet {
     /// The keys of a JWK Set that an operator wrote: a key that cannot be used is an
     /// error, except keys for encryption, which identity providers publish beside
     /// those for signatures.
     pub fn parse(text: &str) -> Result<Self, JwkSetError> {
-        Self::read(keys_of(text)?, OnProblem::Refuse)
+        Self::read(written_set(text)?, OnProblem::Refuse)
     }
 
     /// The same, of a document that was parsed already.
     pub fn from_json(document: Value) -> Result<Self, JwkSetError> {
         let set: WrittenSet = serde_json::from_value(document).map_err(|_| JwkSetError::NotASet)?;
-        Self::read(set.keys, OnProblem::Refuse)
+        Self::read(set, OnProblem::Refuse)
     }
 
-    /// The keys of a JWK Set that an issuer publishes: keys that cannot be used are
-    /// skipped (RFC 7517 section 5).
-    pub(super) fn published(text: &str) -> Result<Self, JwkSetError> {
-        Self::read(keys_of(text)?, OnProblem::Skip)
+    /// The keys of a JWK Set that an issuer publishes, at most `max_keys` of them:
+    /// keys that cannot be used are skipped (RFC 7517 section 5).
+    pub(super) fn published(text: &str, max_keys: usize) -> Result<Self, JwkSetError> {
+        let written = written_set(text)?;
+        if written.keys.len() > max_keys {
+            return Err(JwkSetError::TooMany { max: max_keys });
+        }
+        Self::read(written, OnProblem::Skip)
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.count
     }
 
     /// Whether there is none, which cannot be.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.count == 0
     }
 
-    /// The keys that are called `kid`; all of them when a token does not say which.
-    pub(super) fn named(&self, kid: Option<&str>) -> Vec<Arc<VerificationKey>> {
-        let called = |key: &&Arc<VerificationKey>| kid.is_none() || key.kid.as_deref() == kid;
-        self.0.iter().filter(called).cloned().collect()
+    /// How soon a SPIFFE bundle asks to be fetched again (the SPIFFE Trust Domain and
+    /// Bundle standard, section 4.1.1).
+    pub(super) fn refresh_hint(&self) -> Option<Duration> {
+        self.0.refresh_hint
     }
 
-    fn read(written: Vec<Value>, on_problem: OnProblem) -> Result<Self, JwkSetError> {
-        let mut keys = Vec::with_capacity(written.len());
-        for (index, key) in written.into_iter().enumerate() {
+    /// The keys that may have signed a token whose header has that `kid` and that
+    /// algorithm: at least one.
+    pub(super) fn candidates(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<Arc<VerificationKey>>, IdentityError> {
+        let keys = match kid {
+            Some(kid) => Some(self.0.named.get(kid).ok_or(IdentityError::KeyUnknown)?),
+            None => self.0.fitting.get(&algorithm),
+        };
+        let fitting = keys.into_iter().flatten().filter(|key| key.fits(algorithm));
+        let fitting: Vec<_> = fitting.take(MAX_KEYS_TRIED).cloned().collect();
+        if fitting.is_empty() { Err(IdentityError::KeyUnfit) } else { Ok(fitting) }
+    }
+
+    /// Whether a key has that name.
+    pub(super) fn names(&self, kid: &str) -> bool {
+        self.0.named.contains_key(kid)
+    }
+
+    /// Whether that key, or the same one read from another document, is in the set.
+    pub(super) fn holds(&self, key: &VerificationKey) -> bool {
+        self.0.held.contains(&key.fingerprint)
+    }
+
+    fn read(written: WrittenSet, on_problem: OnProblem) -> Result<Self, JwkSetError> {
+        let hint = written.spiffe_refresh_hint.and_then(|hint| hint.as_u64());
+        let mut keys =
+            Indexed { refresh_hint: hint.map(Duration::from_secs), ..Indexed::default() };
+        for (index, key) in written.keys.into_iter().enumerate() {
             match (VerificationKey::read(key), on_problem) {
-                (Ok(key), _) => keys.push(Arc::new(key)),
+                (Ok(key), _) => keys.add(key),
                 (Err(KeyProblem::NotForSignatures), _) | (Err(_), OnProblem::Skip) => {}
                 (Err(problem), OnProblem::Refuse) => {
                     return Err(JwkSetError::Key { position: index + 1, problem });
                 }
             }
         }
-        if keys.is_empty() { Err(JwkSetError::Empty) } else { Ok(Self(keys)) }
+        if keys.count == 0 { Err(JwkSetError::Empty) } else { Ok(Self(Arc::new(keys))) }
+    }
+}
+
+impl Indexed {
+    fn add(&mut self, key: VerificationKey) {
+        self.count += 1;
+        let key = Arc::new(key);
+        let mut found = false;
+        let mut put = |keys: &mut Vec<_>, most: usize| {
+            if keys.len() < most {
+                keys.push(Arc::clone(&key));
+                found = true;
+            }
+        };
+        if let Some(kid) = &key.kid {
+            put(self.named.entry(kid.clone()).or_default(), MAX_NAMESAKES);
+        }
+        for algorithm in Algorithm::ALL.into_iter().filter(|algorithm| key.fits(*algorithm)) {
+            put(self.fitting.entry(algorithm).or_default(), MAX_KEYS_TRIED);
+        }
+        if found {
+            self.held.insert(key.fingerprint);
+        }
     }
 }
 
@@ -73,14 +150,14 @@ enum OnProblem {
     Skip,
 }
 
-fn keys_of(text: &str) -> Result<Vec<Value>, JwkSetError> {
-    let set: WrittenSet = serde_json::from_str(text).map_err(|_| JwkSetError::NotASet)?;
-    Ok(set.keys)
+fn written_set(text: &str) -> Result<WrittenSet, JwkSetError> {
+    serde_json::from_str(text).map_err(|_| JwkSetError::NotASet)
 }
 
 #[derive(Deserialize)]
 struct WrittenSet {
     keys: Vec<Value>,
+    spiffe_refresh_hint: Option<Value>,
 }
 
 /// A document is not a usable JWK Set.
@@ -96,6 +173,12 @@ pub enum JwkSetError {
         position: usize,
         /// Why not.
         problem: KeyProblem,
+    },
+    /// It has more keys than an honest issuer publishes.
+    #[error("the JWK Set has more than {max} keys")]
+    TooMany {
+        /// The most keys there may be.
+        max: usize,
     },
     /// No key can be used.
     #[error("the JWK Set has no key that signatures can be verified with")]
@@ -134,7 +217,8 @@ pub(super) struct VerificationKey {
     kid: Option<String>,
     key_type: KeyType,
     algorithm: Option<Algorithm>,
-    key: DecodingKey,
+    material: Material,
+    fingerprint: Fingerprint,
 }
 
 impl VerificationKey {
@@ -152,14 +236,8 @@ impl VerificationKey {
 
     /// Whether the key's owner signed `message` with that algorithm.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &str, signature: &str) -> bool {
-        self.fits(algorithm)
-            && jsonwebtoken::crypto::verify(
-                signature,
-                message.as_bytes(),
-                &self.key,
-                algorithm.for_verifying(),
-            )
-            .unwrap_or(false)
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
+        self.fits(algorithm) && self.material.verifies(algorithm, message.as_bytes(), &signature)
     }
 
     /// The key that a JWK is.
@@ -169,7 +247,10 @@ impl VerificationKey {
         if written.kty == "oct" || written.k.is_some() {
             return Err(KeyProblem::Symmetric);
         }
-        let for_signatures = written.usage.as_deref().is_none_or(|usage| usage == "sig")
+        // `jwt-svid` is what keys for JWTs are marked with in a SPIFFE bundle (the
+        // JWT-SVID standard, section 6), beside certificates that are none.
+        let usage = written.usage.as_deref();
+        let for_signatures = usage.is_none_or(|usage| matches!(usage, "sig" | "jwt-svid"))
             && written.key_ops.as_ref().is_none_or(|ops| ops.iter().any(|op| op == "verify"));
         if !for_signatures {
             return Err(KeyProblem::NotForSignatures);
@@ -177,10 +258,10 @@ impl VerificationKey {
         if written.d.is_some() {
             return Err(KeyProblem::Private);
         }
-        let (key_type, key) = match (written.kty.as_str(), written.crv.as_deref()) {
+        let (key_type, material) = match (written.kty.as_str(), written.crv.as_deref()) {
             ("RSA", _) => (KeyType::Rsa, written.rsa()?),
-            ("EC", Some("P-256")) => (KeyType::P256, written.point(32)?),
-            ("EC", Some("P-384")) => (KeyType::P384, written.point(48)?),
+            ("EC", Some("P-256")) => (KeyType::P256, written.point(Algorithm::Es256, 32)?),
+            ("EC", Some("P-384")) => (KeyType::P384, written.point(Algorithm::Es384, 48)?),
             ("OKP", Some("Ed25519")) => (KeyType::Ed25519, written.ed25519()?),
             _ => return Err(KeyProblem::Unsupported),
         };
@@ -189,7 +270,8 @@ impl VerificationKey {
             Some(Ok(algorithm)) if algorithm.key_type() == key_type => Some(algorithm),
             Some(_) => return Err(KeyProblem::AlgorithmUnfit),
         };
-        Ok(Self { kid: written.kid, key_type, algorithm, key })
+        let fingerprint = material.fingerprint(written.kid.as_deref(), algorithm);
+        Ok(Self { kid: written.kid, key_type, algorithm, material, fingerprint })
     }
 }
 
@@ -211,7 +293,7 @@ struct WrittenKey {
 }
 
 impl WrittenKey {
-    fn rsa(&self) -> Result<DecodingKey, KeyProblem> {
+    fn rsa(&self) -> Result<Material, KeyProblem> {
         let modulus = number(self.n.as_deref(), "n")?;
         let exponent = number(self.e.as_deref(), "e")?;
         // 2048 bits have their highest in the first of 256 bytes.
@@ -224,25 +306,24 @@ impl WrittenKey {
         if exponent == [1] || exponent.last().is_none_or(|byte| byte % 2 == 0) {
             return Err(KeyProblem::Member("e"));
         }
-        Ok(DecodingKey::from_rsa_raw_components(&modulus, &exponent))
+        Ok(Material::rsa(modulus, exponent))
     }
 
     /// An uncompressed point (SEC 1 section 2.3.3).
-    fn point(&self, coordinate_bytes: usize) -> Result<DecodingKey, KeyProblem> {
+    fn point(&self, algorithm: Algorithm, coordinate_bytes: usize) -> Result<Material, KeyProblem> {
         let x = bytes(self.x.as_deref(), "x")?;
         let y = bytes(self.y.as_deref(), "y")?;
         if x.len() != coordinate_bytes {
             return Err(KeyProblem::Member("x"));
         }
-        if y.len() != coordinate_bytes {
-            return Err(KeyProblem::Member("y"));
-        }
-        Ok(DecodingKey::from_ec_der(&[&[4], x.as_slice(), y.as_slice()].concat()))
+        let point = [&[4], x.as_slice(), y.as_slice()].concat();
+        // A `y` of another length, or a point that is not on the curve.
+        Material::point(algorithm, &point).ok_or(KeyProblem::Member("y"))
     }
 
-    fn ed25519(&self) -> Result<DecodingKey, KeyProblem> {
+    fn ed25519(&self) -> Result<Material, KeyProblem> {
         let x = bytes(self.x.as_deref(), "x")?;
-        if x.len() == 32 { Ok(DecodingKey::from_ed_der(&x)) } else { Err(KeyProblem::Member("x")) }
+        Material::point(Algorithm::EdDsa, &x).ok_or(KeyProblem::Member("x"))
     }
 }
 
@@ -329,10 +410,32 @@ mod tests {
         let set = json!({ "keys": [
             { "kty": "oct", "k": "c2VjcmV0" }, { "kty": "AKP", "alg": "ML-DSA-44" }, 7, key.jwk(),
         ]});
-        assert_eq!(JwkSet::published(&set.to_string()).unwrap().len(), 1);
+        assert_eq!(JwkSet::published(&set.to_string(), 4).unwrap().len(), 1);
+        let too_many = JwkSet::published(&set.to_string(), 3).unwrap_err();
+        assert_eq!(too_many, JwkSetError::TooMany { max: 3 });
         for text in ["", "[]", "{}", r#"{"keys":{}}"#, "<html>"] {
-            assert_eq!(JwkSet::published(text).unwrap_err(), JwkSetError::NotASet, "{text}");
+            assert_eq!(JwkSet::published(text, 9).unwrap_err(), JwkSetError::NotASet, "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_spiffe_bundle_the_keys_of_jwts_are_used() {
+        let key = TestKey::new("e", Algorithm::Es256);
+        let certificate = with(&key, "use", json!("x509-svid"));
+        let mut bundle = json!({
+            "keys": [certificate, with(&key, "use", json!("jwt-svid"))],
+            "spiffe_sequence": 7, "spiffe_refresh_hint": 60,
+        });
+        let set = JwkSet::published(&bundle.to_string(), 16).unwrap();
+        assert_eq!((set.len(), set.refresh_hint()), (1, Some(Duration::from_mins(1))));
+        bundle["spiffe_refresh_hint"] = json!("soon");
+        let set = JwkSet::from_json(bundle).unwrap();
+        assert_eq!((set.len(), set.refresh_hint()), (1, None));
+        let certificates = json!({ "keys": [certificate] });
+        assert_eq!(
+            JwkSet::published(&certificates.to_string(), 16).unwrap_err(),
+            JwkSetError::Empty
+        );
     }
 
     #[test]

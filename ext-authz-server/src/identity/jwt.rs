@@ -21,7 +21,7 @@ use super::token::{Parts, Token};
 /// something else and refused (RFC 8725 section 3.11).
 const ACCEPTED_TYPES: [&str; 4] = ["jwt", "jose", "at+jwt", "txntoken+jwt"];
 /// How many keys are tried when a token does not say which one signed it.
-const MAX_KEYS_TRIED: usize = 8;
+pub(super) const MAX_KEYS_TRIED: usize = 8;
 
 /// A token that was read, not yet believed.
 pub(super) struct Unverified<'a> {
@@ -34,10 +34,25 @@ pub(super) struct Unverified<'a> {
 }
 
 /// All that is looked at before the signature: whose keys to try.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Claimed<'a> {
+    /// Those of the issuer that the token names.
+    Issuer(Cow<'a, str>),
+    /// It names none; those of whoever may name this subject (a JWT-SVID says no
+    /// more).
+    Subject(Cow<'a, str>),
+}
+
 #[derive(Deserialize)]
-struct Claimed<'a> {
+struct ClaimedIssuer<'a> {
     #[serde(borrow)]
     iss: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct ClaimedSubject<'a> {
+    #[serde(borrow)]
+    sub: Option<Cow<'a, str>>,
 }
 
 impl<'a> Unverified<'a> {
@@ -71,10 +86,23 @@ impl<'a> Unverified<'a> {
     }
 
     /// Who the token says has issued it: whose keys to try, nothing more.
-    pub(super) fn issuer(&self) -> Result<Cow<'_, str>, IdentityError> {
-        let claimed: Claimed<'_> = serde_json::from_slice(&self.payload)
-            .map_err(|_| IdentityError::Malformed("the claims are not a JSON object"))?;
-        claimed.iss.ok_or(IdentityError::IssuerUnknown)
+    pub(super) fn claimed(&self) -> Result<Claimed<'_>, IdentityError> {
+        let ClaimedIssuer { iss } = self.peek()?;
+        if let Some(iss) = iss {
+            return Ok(Claimed::Issuer(iss));
+        }
+        let ClaimedSubject { sub } = self.peek()?;
+        sub.map(Claimed::Subject).ok_or(IdentityError::IssuerUnknown)
+    }
+
+    /// The claims, still encoded in JSON.
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    fn peek<'p, T: Deserialize<'p>>(&'p self) -> Result<T, IdentityError> {
+        serde_json::from_slice(&self.payload)
+            .map_err(|_| IdentityError::Malformed("the claims are not a JSON object"))
     }
 
     /// The claims, if one of `keys` signed them, and that key. Only then are they
@@ -113,3 +141,6 @@ pub(super) fn is_type(typ: &Value, accepted: &[&str]) -> bool {
     let typ = typ.strip_prefix("application/").unwrap_or(&typ);
     accepted.contains(&typ)
 }
+
+#[cfg(test)]
+mod tests;

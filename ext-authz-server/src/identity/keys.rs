@@ -5,21 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::algorithm::Algorithm;
-use super::chain::IssuerAlias;
 use super::error::IdentityError;
-use super::fetch::{FETCH_TIMEOUT, FetchError, KeyFetcher, Location};
+use super::fetch::{DocumentDigest, FetchError, Fetched, KeyFetcher};
 use super::jwks::{JwkSet, VerificationKey};
+use super::key_events::Teller;
+use super::sought::{Search, Sought};
+use super::token_review::TokenReview;
 
-/// How soon after a fetch a token can cause another one.
-const REFETCH_EVERY: Duration = Duration::from_secs(5);
+/// How soon after a fetch a token can cause another one. A token that was signed
+/// right after the last fetch with a new key waits so long: less than Envoy does.
+const REFETCH_EVERY: Duration = Duration::from_secs(1);
 /// How soon a fetch that failed is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// How long a request waits for a fetch: discovery and keys, one after the other.
-const LONGEST_WAIT: Duration = FETCH_TIMEOUT.saturating_mul(2);
+/// How many requests may wait for one issuer's keys. Envoy has 1024 requests under way
+/// to a cluster by default; those of other issuers need some of them.
+const MAX_WAITING: usize = 512;
 
 /// The keys of one issuer.
 #[derive(Debug)]
@@ -30,6 +34,8 @@ pub(super) enum Keys {
     Published(Arc<PublishedKeys>),
     /// There are none.
     Unsigned,
+    /// Nobody needs them: the API server is asked.
+    Reviewed(Arc<TokenReview>),
 }
 
 impl Keys {
@@ -40,16 +46,22 @@ impl Keys {
         kid: Option<&str>,
         algorithm: Algorithm,
     ) -> Result<Vec<Arc<VerificationKey>>, IdentityError> {
-        let found = match self {
-            Self::Written(set) => set.named(kid),
-            Self::Published(published) => published.named(kid).await?,
-            Self::Unsigned => return Err(IdentityError::KeyUnknown),
-        };
-        if found.is_empty() {
-            return Err(IdentityError::KeyUnknown);
+        match self {
+            Self::Written(set) => set.candidates(kid, algorithm),
+            Self::Published(published) => published.candidates(kid, algorithm).await,
+            Self::Reviewed(_) | Self::Unsigned => Err(IdentityError::KeyUnknown),
         }
-        let fitting: Vec<_> = found.into_iter().filter(|key| key.fits(algorithm)).collect();
-        if fitting.is_empty() { Err(IdentityError::KeyUnfit) } else { Ok(fitting) }
+    }
+
+    /// Whether `key` is one of them, and they are not too old, at that instant.
+    pub(super) fn vouch_for(&self, key: &VerificationKey, at: Instant) -> bool {
+        match self {
+            Self::Written(set) => set.holds(key),
+            Self::Published(published) => {
+                published.usable(at).is_some_and(|held| held.set.holds(key))
+            }
+            Self::Reviewed(_) | Self::Unsigned => false,
+        }
     }
 
     /// How they are at that instant.
@@ -60,6 +72,11 @@ impl Keys {
             }
             Self::Published(published) => published.state(at),
             Self::Unsigned => KeysState { usable: true, count: 0, age: None, last_error: None },
+            // It is asked again for the next token, so it is never given up.
+            Self::Reviewed(review) => {
+                let last_error = review.last_error();
+                KeysState { usable: true, count: 0, age: None, last_error }
+            }
         }
     }
 }
@@ -80,13 +97,14 @@ pub(super) struct KeysState {
 /// system's clock does not make keys old or young.
 #[derive(Debug)]
 pub(super) struct PublishedKeys {
-    alias: IssuerAlias,
-    location: Location,
+    fetcher: KeyFetcher,
     refresh: Duration,
     max_stale: Duration,
     refetch_every: Duration,
     held: ArcSwapOption<Held>,
     last_error: ArcSwapOption<FetchError>,
+    sought: Sought,
+    places: Semaphore,
     wanted: Notify,
     attempts: watch::Sender<Attempts>,
 }
@@ -94,79 +112,117 @@ pub(super) struct PublishedKeys {
 #[derive(Debug)]
 struct Held {
     set: JwkSet,
+    document: DocumentDigest,
     fetched: Instant,
 }
 
+/// The fetches so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempts {
-    count: u64,
-    last_ended: Option<Instant>,
+    /// When the last one began and ended.
+    last: Option<(Instant, Instant)>,
+    /// When the last one that went well began.
+    good: Option<Instant>,
+}
+
+impl Attempts {
+    fn began_since(self, since: Instant) -> bool {
+        self.last.is_some_and(|(began, _)| began >= since)
+    }
+
+    /// Whether the last one failed.
+    fn failed(self) -> bool {
+        self.last.is_some_and(|(began, _)| self.good != Some(began))
+    }
+
+    /// When the next one may be caused by a token.
+    fn next(self, every: Duration) -> Option<Instant> {
+        self.last.map(|(_, ended)| ended + every)
+    }
 }
 
 impl PublishedKeys {
     /// Keys that are not fetched yet; see [`Self::keep_fresh`].
-    pub(super) fn new(
-        alias: IssuerAlias,
-        location: Location,
-        refresh: Duration,
-        max_stale: Duration,
-    ) -> Self {
+    pub(super) fn new(fetcher: KeyFetcher, refresh: Duration, max_stale: Duration) -> Self {
         Self {
-            alias,
-            location,
+            fetcher,
             refresh,
             max_stale,
             refetch_every: REFETCH_EVERY,
             held: ArcSwapOption::empty(),
             last_error: ArcSwapOption::empty(),
+            sought: Sought::default(),
+            places: Semaphore::new(MAX_WAITING),
             wanted: Notify::new(),
             attempts: watch::Sender::default(),
         }
     }
 
-    /// Where they are published.
-    pub(super) const fn location(&self) -> &Location {
-        &self.location
-    }
-
-    /// Fetches them, and again and again. One task a set of keys runs this, so there
-    /// is never more than one fetch of it under way.
-    pub(super) async fn keep_fresh(self: Arc<Self>, fetcher: KeyFetcher) {
+    /// Fetches them, and again and again, and tells when they become unusable and
+    /// usable again. One task a set of keys runs this, so there is never more than one
+    /// fetch of it under way.
+    pub(super) async fn keep_fresh(self: Arc<Self>, mut teller: Teller) {
         let (first_retry, longest_retry) = RETRY;
         let mut retry = first_retry;
         loop {
-            let pause = if self.fetch(&fetcher).await {
-                retry = first_retry;
-                self.refresh
-            } else {
-                let pause = retry.min(self.refresh);
-                retry = retry.saturating_mul(2).min(longest_retry);
-                pause
+            let pause = match self.fetch().await {
+                Ok(()) => {
+                    retry = first_retry;
+                    self.next_refresh()
+                }
+                Err(error) => {
+                    teller.failed(&error, self.usable(Instant::now()).is_some());
+                    let pause = retry.min(self.refresh);
+                    retry = retry.saturating_mul(2).min(longest_retry);
+                    pause
+                }
             };
-            self.pause(pause).await;
+            self.tell(&mut teller);
+            self.pause(pause, &mut teller).await;
         }
+    }
+
+    /// When to fetch them next: as configured, or sooner where they ask for that.
+    fn next_refresh(&self) -> Duration {
+        let hint = self.held.load().as_ref().and_then(|held| held.set.refresh_hint());
+        hint.map_or(self.refresh, |hint| self.refresh.min(hint.max(self.refetch_every)))
     }
 
     /// Waits until the first fetch has ended, well or not.
     pub(super) async fn first_fetch(&self) {
         let mut attempts = self.attempts.subscribe();
         // The sender is ours, so the channel does not close while we wait.
-        let _ = attempts.wait_for(|attempts| attempts.count > 0).await;
+        let _ = attempts.wait_for(|attempts| attempts.last.is_some()).await;
     }
 
-    /// The keys called `kid`. When there is none, they are fetched once more, for
-    /// everybody who asks meanwhile.
-    async fn named(&self, kid: Option<&str>) -> Result<Vec<Arc<VerificationKey>>, IdentityError> {
-        if self.usable(Instant::now()).is_none() && self.attempts.borrow().count == 0 {
-            self.refetched().await;
+    /// The keys that may have signed a token with that `kid`. When there is none of
+    /// that name, they are fetched once more, for everybody who asks meanwhile.
+    async fn candidates(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<Arc<VerificationKey>>, IdentityError> {
+        if self.attempts.borrow().last.is_none() {
+            let _place = self.place()?;
+            let _ = timeout(self.fetcher.longest(), self.first_fetch()).await;
         }
-        let held = self.usable(Instant::now()).ok_or(IdentityError::KeysUnavailable)?;
-        let found = held.set.named(kid);
-        if !found.is_empty() || !self.refetched().await {
-            return Ok(found);
-        }
-        let held = self.usable(Instant::now()).ok_or(IdentityError::KeysUnavailable)?;
-        Ok(held.set.named(kid))
+        let found = self.known(kid, algorithm);
+        let (Some(kid), Err(IdentityError::KeyUnknown)) = (kid, &found) else { return found };
+        if self.looked_for(kid).await? { self.known(Some(kid), algorithm) } else { found }
+    }
+
+    fn known(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<Vec<Arc<VerificationKey>>, IdentityError> {
+        let Some(held) = self.usable(Instant::now()) else {
+            // Once the outage is over, whoever asks again should not wait for the next
+            // retry.
+            self.wanted.notify_one();
+            return Err(IdentityError::KeysUnavailable);
+        };
+        held.set.candidates(kid, algorithm)
     }
 
     /// The keys, unless they are too old at that instant.
@@ -185,33 +241,62 @@ impl PublishedKeys {
         }
     }
 
-    /// Has the keys fetched, unless that was just done. Everybody who waits here
-    /// waits for the same fetch. Says whether there was one.
-    async fn refetched(&self) -> bool {
+    /// Has the keys fetched for the sake of one that is not known, unless that was
+    /// just done: whether there was a fetch. Everybody who waits here waits for the
+    /// same one. An error when there should have been one and it failed: then nobody
+    /// knows whether there is such a key.
+    async fn looked_for(&self, kid: &str) -> Result<bool, IdentityError> {
+        let now = Instant::now();
         let mut attempts = self.attempts.subscribe();
-        let seen = *attempts.borrow_and_update();
-        if !self.may_refetch(seen) {
-            return false;
+        let last = *attempts.borrow_and_update();
+        let outage = last.failed() && last.next(self.refetch_every).is_some_and(|next| now < next);
+        if outage {
+            return Err(IdentityError::KeysUnavailable);
         }
+        let since = match self.sought.search(kid, now, last.good) {
+            Search::Since(since) => since,
+            Search::InVain if last.failed() => return Err(IdentityError::KeysUnavailable),
+            Search::InVain => return Ok(false),
+        };
+        let _place = self.place()?;
         self.wanted.notify_one();
-        let ended = attempts.wait_for(|attempts| attempts.count > seen.count);
-        matches!(timeout(LONGEST_WAIT, ended).await, Ok(Ok(_)))
+        let ended = attempts.wait_for(|attempts| attempts.began_since(since) || self.names(kid));
+        let longest = self.fetcher.longest().saturating_add(self.refetch_every);
+        match timeout(longest, ended).await {
+            Ok(Ok(attempts)) if !attempts.failed() => Ok(true),
+            _ => Err(IdentityError::KeysUnavailable),
+        }
     }
 
-    fn may_refetch(&self, attempts: Attempts) -> bool {
-        attempts.last_ended.is_none_or(|ended| ended.elapsed() >= self.refetch_every)
+    /// A place among those who wait.
+    fn place(&self) -> Result<tokio::sync::SemaphorePermit<'_>, IdentityError> {
+        self.places.try_acquire().map_err(|_| IdentityError::KeysUnavailable)
     }
 
-    /// Waits that long, or until a token names a key that is not known. A wish that
-    /// the last fetch has fulfilled already is let go.
-    async fn pause(&self, pause: Duration) {
+    fn names(&self, kid: &str) -> bool {
+        self.held.load().as_ref().is_some_and(|held| held.set.names(kid))
+    }
+
+    /// Waits that long, or until a token names a key that is not known, and then as
+    /// long as it must. Meanwhile keys can become too old.
+    async fn pause(&self, pause: Duration, teller: &mut Teller) {
         let next = Instant::now() + pause;
         loop {
+            let stale = self.stale_at().filter(|at| *at > Instant::now() && *at < next);
             tokio::select! {
-                () = sleep_until(next) => return,
+                () = sleep_until(stale.unwrap_or(next)) => {
+                    if stale.is_none() {
+                        return;
+                    }
+                    self.tell(teller);
+                }
                 () = self.wanted.notified() => {
                     let attempts = *self.attempts.borrow();
-                    if self.may_refetch(attempts) {
+                    // A wish that the last fetch has fulfilled already is let go.
+                    let unusable = self.usable(Instant::now()).is_none();
+                    if unusable || self.sought.is_open(attempts.good) {
+                        let soonest = attempts.next(self.refetch_every).unwrap_or(next);
+                        sleep_until(soonest.min(next)).await;
                         return;
                     }
                 }
@@ -219,27 +304,41 @@ impl PublishedKeys {
         }
     }
 
-    async fn fetch(&self, fetcher: &KeyFetcher) -> bool {
+    /// The first instant at which the keys are too old.
+    fn stale_at(&self) -> Option<Instant> {
+        let held = self.held.load();
+        let fetched = held.as_ref()?.fetched;
+        fetched.checked_add(self.max_stale)?.checked_add(Duration::from_millis(1))
+    }
+
+    fn tell(&self, teller: &mut Teller) {
+        let error = self.last_error.load();
+        teller.tell(self.usable(Instant::now()).is_some(), error.as_deref());
+    }
+
+    async fn fetch(&self) -> Result<(), Arc<FetchError>> {
         // Keys are as old as the question for them, not as the answer.
-        let started = Instant::now();
-        let answer = fetcher.fetch(&self.location).await;
-        let well = answer.is_ok();
-        match answer {
-            Ok(set) => {
-                self.last_error.store(None);
-                self.held.store(Some(Arc::new(Held { set, fetched: started })));
-            }
-            Err(error) => {
-                let usable = self.usable(Instant::now()).is_some();
-                tracing::warn!(issuer = %self.alias, %error, usable, "keys could not be fetched");
-                self.last_error.store(Some(Arc::new(error)));
-            }
-        }
-        self.attempts.send_modify(|attempts| {
-            attempts.count += 1;
-            attempts.last_ended = Some(Instant::now());
+        let began = Instant::now();
+        let held = self.held.load_full();
+        let answer = self.fetcher.fetch(held.as_ref().map(|held| &held.document)).await;
+        let fresh = match (answer, held) {
+            (Ok(Fetched::Keys(set, document)), _) => Ok((set, document)),
+            (Ok(Fetched::Same), Some(held)) => Ok((held.set.clone(), held.document)),
+            // It is the same as nothing, which cannot be.
+            (Ok(Fetched::Same), None) => Err(FetchError::Broken),
+            (Err(error), _) => Err(error),
+        };
+        let ended = fresh.map_err(Arc::new).map(|(set, document)| {
+            self.held.store(Some(Arc::new(Held { set, document, fetched: began })));
         });
-        well
+        self.last_error.store(ended.as_ref().err().map(Arc::clone));
+        self.attempts.send_modify(|attempts| {
+            attempts.last = Some((began, Instant::now()));
+            if ended.is_ok() {
+                attempts.good = Some(began);
+            }
+        });
+        ended
     }
 }
 

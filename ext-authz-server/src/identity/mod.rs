@@ -2,8 +2,9 @@
 //!
 //! [`Authenticator::authenticate`] is the way of a request's credentials (`presented`):
 //! a token is read, bounded and strictly (`token`, `jwt`), verified with its issuer's
-//! keys (`keys`, `jwks`, `fetch`), only then believed (`claims`, `verified`), and made
-//! into a chain (`actors`, `groups`); its sender proves to have its key
+//! keys (`keys`, `jwks`, `fetch`; from where, says `reach`) unless it was before
+//! (`cache`), only then believed (`claims`, `verified`), and made
+//! into a chain (`actors`, `groups`, `attributes`); its sender proves to have its key
 //! (`confirmation`: by a proof, `dpop`, or by the certificate of the connection, `peer`),
 //! and acts on behalf of a second credential's chain (`acting`). A workload's certificate
 //! is a credential of its own (`authenticator/certified`). An opaque token's issuer is
@@ -14,11 +15,14 @@ mod acting;
 mod actors;
 mod algorithm;
 mod api_key;
+mod attributes;
 mod authenticator;
 mod authority;
 mod binding;
+mod cache;
 mod certificate;
 mod chain;
+mod claim_path;
 mod claims;
 mod confirmation;
 mod dpop;
@@ -29,13 +33,19 @@ mod introspection;
 mod issuer;
 mod jwks;
 mod jwt;
+mod key_events;
 mod keys;
+mod material;
 mod nonce;
 mod peer;
 mod polled;
 mod presented;
+mod presets;
+mod profile;
+mod reach;
 mod replay;
 mod revocation;
+mod sought;
 mod spiffe;
 mod target;
 #[cfg(test)]
@@ -44,6 +54,7 @@ pub(crate) mod test_certificate;
 pub(crate) mod test_issuer;
 mod thumbprint;
 mod token;
+mod token_review;
 mod verified;
 mod withdrawals;
 mod xfcc;
@@ -53,6 +64,7 @@ pub use api_key::{
     ApiKey, ApiKeyBook, ApiKeyError, ApiKeyId, ApiKeyIdError, ApiKeyOrder, ApiKeyView,
     MAX_API_KEY_LIFE, NewApiKey,
 };
+pub use attributes::{AttributeClaim, AttributeClaimError, AttributeForm};
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
 };
@@ -63,7 +75,7 @@ pub use chain::{
 };
 pub use dpop::ProofSettings;
 pub use error::{Complaint, Fault, IdentityError};
-pub use fetch::{JwksUrl, JwksUrlError};
+pub use fetch::{FetchSettings, JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
 };
@@ -72,10 +84,14 @@ pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, PrincipalKind, PublishedAt,
 };
 pub use jwks::{JwkSet, JwkSetError, KeyProblem};
+pub use key_events::KeysEvent;
 pub use nonce::NonceKey;
 pub use peer::{PeerAttributes, PeerSource};
 pub use polled::POLL;
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
+pub use presets::{InCluster, Preset, PresetError, PresetIssuer, PresetSpec};
+pub use profile::TokenProfile;
+pub use reach::PrivateAddresses;
 pub use revocation::{
     Revocation, RevocationBook, RevocationError, RevocationId, RevocationIdError, RevocationOrder,
     RevocationTarget, TargetError,
@@ -84,5 +100,6 @@ pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
 pub use target::{ExternalUrl, ExternalUrlError};
 pub use thumbprint::{Thumbprint, ThumbprintError};
 pub use token::{MAX_TOKEN_BYTES, Scheme, Token};
+pub use token_review::TokenReviewSettings;
 pub use verified::TokenFacts;
 pub use withdrawals::{Withdrawals, WithdrawalsError};

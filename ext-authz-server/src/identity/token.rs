@@ -93,6 +93,11 @@ impl Token {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
+    /// What stands for its text where that must not be kept.
+    pub(super) fn digest(&self) -> TokenDigest {
+        TokenDigest(Sha256::digest(self.0.as_bytes()).into())
+    }
+
     /// The three parts, still encoded.
     pub(super) fn parts(&self) -> Parts<'_> {
         // There are exactly two dots.
@@ -105,10 +110,6 @@ impl Token {
 /// A token that only its issuer can read: any that fits RFC 6750 section 2.1
 /// (`b64token`). It does not print, and is wiped from memory when it is dropped.
 pub(super) struct OpaqueToken(Zeroizing<String>);
-
-/// The SHA-256 of a token, to remember it by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TokenHash([u8; 32]);
 
 impl OpaqueToken {
     /// The token `text` is.
@@ -134,9 +135,9 @@ impl OpaqueToken {
         self.0.starts_with(prefix)
     }
 
-    /// Its hash.
-    pub(super) fn hash(&self) -> TokenHash {
-        TokenHash(Sha256::digest(self.0.as_bytes()).into())
+    /// Its digest.
+    pub(super) fn digest(&self) -> TokenDigest {
+        TokenDigest(Sha256::digest(self.0.as_bytes()).into())
     }
 
     /// Itself, for its issuer.
@@ -168,6 +169,10 @@ pub(super) fn sent(value: &str) -> Result<(Scheme, &str), IdentityError> {
     let token = value.split_once(' ').map_or("", |(_, token)| token);
     Ok((scheme, token.trim_matches(' ')))
 }
+
+/// SHA-256 of a token's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TokenDigest([u8; 32]);
 
 /// The parts of a token, still encoded.
 pub(super) struct Parts<'a> {

@@ -14,6 +14,7 @@ use super::claims::{Claims, name, seconds};
 use super::confirmation::Confirmation;
 use super::error::IdentityError;
 use super::issuer::PrincipalKind;
+use super::jwks::VerificationKey;
 use crate::time::UnixMillis;
 
 /// A token that its issuer signed.
@@ -33,6 +34,8 @@ pub(super) struct VerifiedToken {
     pub(super) may_act: Option<Principal>,
     /// What it says besides.
     pub(super) facts: Arc<TokenFacts>,
+    /// How much memory it takes, about, in bytes.
+    pub(super) weight: u64,
 }
 
 impl VerifiedToken {
@@ -52,6 +55,8 @@ impl VerifiedToken {
             }),
             chain: Arc::new(Chain::new(vec![hop])?),
             kind: PrincipalKind::Agent,
+            // It is not kept.
+            weight: 0,
             audiences: BTreeSet::new(),
             lifetime: Lifetime { expires: expires_at.seconds(), not_before: None, issued: None },
             confirmation: Confirmation::default(),
@@ -87,18 +92,17 @@ pub struct TokenFacts {
 }
 
 impl TokenFacts {
-    /// What `claims` of a token that `issuer` signed with the key called `key` say;
-    /// `None` when it signed with a key without a name, or with none.
+    /// What `claims` of a token of `issuer` say, which `key` signed if one is known.
     pub(super) fn read(
         issuer: &IssuerAlias,
-        key: Option<&str>,
+        key: Option<&VerificationKey>,
         claims: &Claims,
         lifetime: Lifetime,
     ) -> Result<Self, IdentityError> {
         let object = claims.object();
         Ok(Self {
             issuer: issuer.clone(),
-            key: key.map(str::to_owned),
+            key: key.and_then(VerificationKey::kid).map(str::to_owned),
             id: text(object, "jti", "`jti` is not a name")?,
             expires_at: lifetime.expires_at(),
             authority: Authority::read(object)?,
@@ -141,7 +145,12 @@ impl Lifetime {
         Self { expires, not_before: Some(not_before), issued: None }
     }
 
-    /// The `exp`.
+    /// The same, ending no later than at `seconds`.
+    pub(super) fn ending(self, seconds: i64) -> Self {
+        Self { expires: self.expires.min(seconds), ..self }
+    }
+
+    /// The `exp`, or what ends it earlier.
     pub(super) const fn expires_at(self) -> UnixMillis {
         moment(self.expires)
     }

@@ -56,6 +56,20 @@ impl DevelopmentIssuer {
         Ok(stranger.sign_as(&header, &self.job_claims()))
     }
 
+    /// Said to be signed with a key that nobody has ever heard of: `kid`.
+    pub fn signed_with_unknown_key(&self, issuer: Issuer, kid: &str) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let header = json!({ "alg": issuer.algorithm(), "typ": "JWT", "kid": kid });
+        let claims = Value::Object(self.claims(issuer, &json!({ "sub": JOB })));
+        format!("{}.{}.{}", part(&header), part(&claims), "A".repeat(86))
+    }
+
+    /// Good for a minute by a clock that is ahead of ours by `seconds`, or behind it.
+    pub fn by_a_clock_off_by(&self, issuer: Issuer, subject: &str, seconds: i64) -> String {
+        let now = now().saturating_add_signed(seconds);
+        self.mint(issuer, &json!({ "sub": subject, "iat": now, "nbf": now, "exp": now + 60 }))
+    }
+
     /// `alg: none`, without a signature (RFC 8725 section 2.1).
     pub fn unsigned(&self) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

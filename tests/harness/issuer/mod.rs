@@ -1,11 +1,12 @@
 //! A development issuer of tokens: three issuers of one kind each under one port.
 //!
 //! Each publishes its keys as a real one does. Tests count how often they are
-//! fetched, rotate them, and take the issuer down.
+//! fetched, rotate them, and make the issuer publish them badly or not at all.
 
 mod bad;
 mod keys;
 mod opaque;
+mod publishing;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, Header};
@@ -22,6 +24,7 @@ use uuid::Uuid;
 pub use self::bad::GARBAGE;
 use self::keys::SigningKey;
 pub use self::opaque::{CLIENT_ID, CLIENT_SECRET};
+pub use self::publishing::Publishing;
 use crate::failure::Result;
 use crate::runtime::{self, Serving};
 
@@ -91,6 +94,9 @@ struct Site {
     /// The newest, which signs, is last; the others are still published.
     keys: Mutex<Vec<SigningKey>>,
     fetches: AtomicUsize,
+    publishing: Mutex<Publishing>,
+    /// How many bytes were sent of endless documents.
+    sent: Arc<AtomicUsize>,
 }
 
 impl DevelopmentIssuer {
@@ -99,7 +105,12 @@ impl DevelopmentIssuer {
         let mut sites = Vec::with_capacity(Issuer::ALL.len());
         for issuer in Issuer::ALL {
             let keys = Mutex::new(vec![SigningKey::generate(issuer.algorithm())?]);
-            sites.push(Site { keys, fetches: AtomicUsize::new(0) });
+            sites.push(Site {
+                keys,
+                fetches: AtomicUsize::new(0),
+                publishing: Mutex::default(),
+                sent: Arc::default(),
+            });
         }
         let sites = sites.try_into().expect("one site an issuer");
         let published = Arc::new(Published {
@@ -178,6 +189,16 @@ impl DevelopmentIssuer {
         &self.published.opaque
     }
 
+    /// How one publishes its keys from now on.
+    pub fn publish(&self, issuer: Issuer, how: Publishing) {
+        *self.site(issuer).publishing.lock().expect("no holder panics") = how;
+    }
+
+    /// How many bytes of endless documents one has sent.
+    pub fn sent(&self, issuer: Issuer) -> usize {
+        self.site(issuer).sent.load(Ordering::Relaxed)
+    }
+
     fn site(&self, issuer: Issuer) -> &Site {
         &self.published.sites[issuer.index()]
     }
@@ -240,11 +261,15 @@ impl Published {
 async fn jwks(
     State(published): State<Arc<Published>>,
     Path(name): Path<String>,
-) -> std::result::Result<Json<Value>, StatusCode> {
+) -> std::result::Result<Response, StatusCode> {
     let (_, site) = published.find(&name)?;
     site.fetches.fetch_add(1, Ordering::Relaxed);
-    let keys = site.keys.lock().expect("no holder panics");
-    Ok(Json(json!({ "keys": keys.iter().map(SigningKey::jwk).collect::<Vec<_>>() })))
+    let publishing = *site.publishing.lock().expect("no holder panics");
+    let keys: Vec<_> = {
+        let keys = site.keys.lock().expect("no holder panics");
+        keys.iter().map(SigningKey::jwk).collect()
+    };
+    publishing.answer(keys, &site.sent).await
 }
 
 async fn discovery(

@@ -65,6 +65,8 @@ impl Authenticator {
             confirmation: Confirmation::default(),
             may_act: None,
             facts: Arc::new(facts),
+            // It is made anew each time.
+            weight: 0,
         };
         Ok(Shown { token: Arc::new(token), sender_constrained: true })
     }
@@ -78,16 +80,18 @@ pub(super) fn check(
     before: &[IssuerSettings],
 ) -> Result<(), SettingsError> {
     let alias = issuer.alias.clone();
-    let known = issuer.trust_domain.is_some() || issuer.introspection.is_some();
+    let known = issuer.trust_domain().is_some() || issuer.introspection.is_some();
     if matches!(issuer.keys, KeySource::Unsigned) && !known {
         return Err(SettingsError::NoKeys(alias));
     }
-    let needs_peer = issuer.trust_domain.is_some() || issuer.peer_binding.is_some();
+    // The trust domain of JWT-SVIDs is also that of certificates, where those are told.
+    let certifies = issuer.trust_domain.is_some() && !issuer.profile.needs_no_issuer();
+    let needs_peer = certifies || issuer.peer_binding.is_some();
     if needs_peer && settings.peer == PeerSource::Nowhere {
         return Err(SettingsError::NoPeer(alias));
     }
     let same = |other: &&IssuerSettings| {
-        other.trust_domain.is_some() && other.trust_domain == issuer.trust_domain
+        other.trust_domain().is_some() && other.trust_domain() == issuer.trust_domain()
     };
     match before.iter().find(same) {
         Some(other) => Err(SettingsError::TrustDomainTwice(other.alias.clone(), alias)),

@@ -6,7 +6,6 @@ use super::possession::Sent;
 use super::{Acceptance, Authenticator, Issuer};
 use crate::identity::acting::Shown;
 use crate::identity::api_key::ApiKey;
-use crate::identity::chain::CredentialKind;
 use crate::identity::claims::Claims;
 use crate::identity::error::IdentityError;
 use crate::identity::jwt::has_header;
@@ -53,7 +52,7 @@ impl Authenticator {
         let settings = &issuer.settings;
         acceptance.accepts(&settings.alias)?;
         let asked = issuer.introspector.as_ref().ok_or(IdentityError::IssuerUnknown)?;
-        let read = |claims: &Claims| self.read(settings, claims, None, CredentialKind::Opaque);
+        let read = |claims: &Claims| self.read(settings, claims, None);
         let known = asked.introspect(token, self.max_depth, now, read).await?;
         self.fits(known, token.as_str(), settings, sent, acceptance, now)
     }

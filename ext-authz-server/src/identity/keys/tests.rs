@@ -1,6 +1,10 @@
 use std::future::Future;
 
+use tokio::sync::mpsc;
+
 use super::*;
+use crate::identity::fetch::{Clients, FetchSettings, Location};
+use crate::identity::key_events::KeysEvent;
 use crate::identity::test_issuer::{Answer, Publisher, TestKey};
 
 const LONG: Duration = Duration::from_hours(1);
@@ -12,13 +16,23 @@ struct Fresh {
 }
 
 async fn fresh(publisher: &Publisher, change: impl FnOnce(&mut PublishedKeys)) -> Fresh {
+    fresh_with(publisher, FetchSettings::default(), None, change).await
+}
+
+async fn fresh_with(
+    publisher: &Publisher,
+    settings: FetchSettings,
+    events: Option<mpsc::Sender<KeysEvent>>,
+    change: impl FnOnce(&mut PublishedKeys),
+) -> Fresh {
     let location = Location::Keys(publisher.jwks_url());
-    let fetcher = KeyFetcher::new([&location]).unwrap();
-    let mut keys = PublishedKeys::new("idp".parse().unwrap(), location, LONG, LONG);
+    let fetcher = KeyFetcher::new(location, settings, &mut Clients::default()).unwrap();
+    let mut keys = PublishedKeys::new(fetcher, LONG, LONG);
     change(&mut keys);
     let keys = Arc::new(keys);
     let mut task = tokio::task::JoinSet::new();
-    task.spawn(Arc::clone(&keys).keep_fresh(fetcher));
+    let teller = Teller::new("idp".parse().unwrap(), events);
+    task.spawn(Arc::clone(&keys).keep_fresh(teller));
     keys.first_fetch().await;
     Fresh { keys, _task: task }
 }
@@ -55,14 +69,9 @@ async fn a_key_that_was_rotated_in_is_fetched_when_a_token_names_it() {
 async fn fifty_requests_with_unknown_keys_cause_one_fetch() {
     let (old, new) = (TestKey::new("old", Algorithm::Es256), TestKey::new("new", Algorithm::Es256));
     let publisher = Publisher::start(Answer::keys(&[&old])).await;
-    let every = Duration::from_millis(200);
-    let fresh = fresh(&publisher, |keys| keys.refetch_every = every).await;
+    let fresh = fresh(&publisher, |keys| keys.refetch_every = Duration::from_millis(200)).await;
     publisher.answer(Answer::late_keys(&[&old, &new]));
-    // Right after a fetch there is no other one, and nobody waits for one.
-    let refused = timeout(Duration::from_secs(2), candidate(&fresh.keys, "new")).await;
-    assert_eq!(refused, Ok(Err("key_unknown")));
-    assert_eq!(publisher.hits(), 1);
-    another_fetch_is_allowed(&fresh).await;
+    // The last fetch was just now: they wait until there may be another one.
     let mut requests = tokio::task::JoinSet::new();
     for nth in 0..50 {
         let keys = Arc::clone(&fresh.keys);
@@ -74,18 +83,101 @@ async fn fifty_requests_with_unknown_keys_cause_one_fetch() {
         assert_eq!(found, expected, "{kid}");
     }
     assert_eq!(publisher.hits(), 2);
-    // Nor does what they asked for meanwhile cause one later.
-    another_fetch_is_allowed(&fresh).await;
-    assert_eq!(candidate(&fresh.keys, "invented").await, Err("key_unknown"));
-    assert_eq!(publisher.hits(), 3);
+    // What was looked for in vain is not looked for again at once.
+    for _ in 0..50 {
+        assert_eq!(candidate(&fresh.keys, "invented").await, Err("key_unknown"));
+    }
+    assert_eq!(publisher.hits(), 2);
 }
 
-async fn another_fetch_is_allowed(fresh: &Fresh) {
-    eventually("a fetch is allowed again", || async {
-        let attempts = *fresh.keys.attempts.borrow();
-        fresh.keys.may_refetch(attempts)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_invented_keys_cost_a_few_fetches_and_known_keys_no_time() {
+    let key = TestKey::new("k", Algorithm::Es256);
+    let publisher = Publisher::start(Answer::keys(&[&key])).await;
+    let fresh = fresh(&publisher, |keys| keys.refetch_every = Duration::from_millis(100)).await;
+    let started = Instant::now();
+    let mut requests = tokio::task::JoinSet::new();
+    for nth in 0..1000 {
+        let keys = Arc::clone(&fresh.keys);
+        requests.spawn(async move { candidate(&keys, &format!("invented-{nth}")).await });
+        assert_eq!(candidate(&fresh.keys, "k").await, Ok(1));
+    }
+    for found in requests.join_all().await {
+        assert_eq!(found, Err("key_unknown"));
+    }
+    let fetches = publisher.hits() as u128;
+    assert!(fetches <= 2 + started.elapsed().as_millis() / 100, "{fetches} fetches");
+    assert_eq!(fresh.keys.places.available_permits(), MAX_WAITING, "everybody has left");
+}
+
+#[tokio::test]
+async fn of_those_who_wait_there_are_only_so_many() {
+    let key = TestKey::new("k", Algorithm::Es256);
+    let publisher = Publisher::start(Answer::keys(&[&key])).await;
+    let fresh = fresh(&publisher, |keys| keys.refetch_every = LONG).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..MAX_WAITING {
+        let keys = Arc::clone(&fresh.keys);
+        waiting.spawn(async move { candidate(&keys, "late").await });
+    }
+    let all_wait = || async { fresh.keys.places.available_permits() == 0 };
+    eventually("all of them wait", all_wait).await;
+    assert_eq!(candidate(&fresh.keys, "late").await, Err("keys_unavailable"));
+    assert_eq!(candidate(&fresh.keys, "k").await, Ok(1));
+    // Whoever gives up, as Envoy does after two seconds, leaves its place.
+    waiting.shutdown().await;
+    assert_eq!(fresh.keys.places.available_permits(), MAX_WAITING);
+}
+
+#[tokio::test]
+async fn whether_there_is_such_a_key_nobody_knows_in_an_outage() {
+    let key = TestKey::new("k", Algorithm::Es256);
+    let publisher = Publisher::start(Answer::keys(&[&key])).await;
+    let fresh = fresh(&publisher, |keys| keys.refetch_every = Duration::from_millis(50)).await;
+    publisher.answer(Answer::Status(500));
+    for _ in 0..3 {
+        assert_eq!(candidate(&fresh.keys, "new").await, Err("keys_unavailable"));
+    }
+    assert_eq!(candidate(&fresh.keys, "k").await, Ok(1));
+    publisher.answer(Answer::keys(&[&key]));
+    eventually("the outage is over", || async {
+        candidate(&fresh.keys, "new").await == Err("key_unknown")
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_document_that_did_not_change_is_not_read_again() {
+    let key = TestKey::new("k", Algorithm::Es256);
+    let publisher = Publisher::start(Answer::keys(&[&key])).await;
+    let fresh = fresh(&publisher, |keys| keys.refresh = Duration::from_millis(5)).await;
+    let before = fresh.keys.known(Some("k"), Algorithm::Es256).unwrap();
+    let hits = publisher.hits();
+    eventually("it is fetched again", || async { publisher.hits() > hits + 2 }).await;
+    let after = fresh.keys.known(Some("k"), Algorithm::Es256).unwrap();
+    assert!(Arc::ptr_eq(&before[0], &after[0]));
+}
+
+#[tokio::test]
+async fn that_keys_become_unusable_and_usable_again_is_told_once() {
+    let key = TestKey::new("k", Algorithm::Es256);
+    let publisher = Publisher::start(Answer::keys(&[&key])).await;
+    let (events, mut told) = mpsc::channel(8);
+    let fresh = fresh_with(&publisher, FetchSettings::default(), Some(events), |keys| {
+        keys.refresh = Duration::from_millis(20);
+        keys.max_stale = Duration::from_millis(100);
+    })
+    .await;
+    publisher.answer(Answer::Status(503));
+    let issuer: super::super::chain::IssuerAlias = "idp".parse().unwrap();
+    let error = Some("the answer has status 503".to_owned());
+    let first = timeout(Duration::from_secs(5), told.recv()).await.unwrap();
+    assert_eq!(first, Some(KeysEvent::Unusable { issuer: issuer.clone(), error }));
+    assert_eq!(candidate(&fresh.keys, "k").await, Err("keys_unavailable"));
+    publisher.answer(Answer::keys(&[&key]));
+    let second = timeout(Duration::from_secs(5), told.recv()).await.unwrap();
+    assert_eq!(second, Some(KeysEvent::Usable { issuer }));
+    assert!(told.try_recv().is_err());
 }
 
 #[tokio::test]
@@ -146,4 +238,14 @@ async fn a_key_of_another_type_is_not_tried() {
     assert_eq!(keys.candidates(None, Algorithm::Ps512).await.unwrap().len(), 1);
     let other = keys.candidates(Some("x"), Algorithm::Rs256).await;
     assert_eq!(other.map_err(code).unwrap_err(), "key_unknown");
+}
+
+#[tokio::test]
+async fn a_bundle_is_fetched_again_as_soon_as_it_asks_for_that() {
+    let key = TestKey::new("k", Algorithm::Es256);
+    let bundle = serde_json::json!({ "keys": [key.jwk()], "spiffe_refresh_hint": 0 });
+    let publisher = Publisher::start(Answer::Text(bundle.to_string())).await;
+    let every = Duration::from_millis(20);
+    let _fresh = fresh(&publisher, |keys| keys.refetch_every = every).await;
+    eventually("it was fetched a third time", async || publisher.hits() >= 3).await;
 }
