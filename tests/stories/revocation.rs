@@ -190,15 +190,6 @@ async fn one_token_is_revoked_and_its_sisters_are_not() {
     mesh.server.command(&["revoke", "lift", id]).unwrap().done().unwrap();
     let passes = || async { (status(customers(mesh, &token)).await == 200).then_some(()) };
     eventually("the lifted token passes", AT_ONCE, passes).await.unwrap();
-    let entries = mesh.server.audit_tail(500).unwrap();
-    let told = |event: &str| {
-        entries.iter().any(|entry| {
-            entry["kind"] == "revocation"
-                && entry["record"]["revocation_id"] == id
-                && entry["record"]["event"] == event
-        })
-    };
-    assert!(told("revoked") && told("lifted"));
     assert_eq!(mesh.server.audit_verify().unwrap()["intact"], true);
 }
 
