@@ -23,7 +23,7 @@ use crate::envoy::{CheckService, OutcomesService};
 use crate::exchange::{ExchangeRules, Exchanger};
 use crate::health::Health;
 use crate::http::{HttpState, oauth_router, router};
-use crate::identity::{KeysEvent, SettingsError};
+use crate::identity::{KeysEvent, SettingsError, Withdrawals, WithdrawalsError};
 use crate::issuing::{KeyChange, KeysError, SigningKeys};
 use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
@@ -64,6 +64,9 @@ pub enum ServeError {
     /// The keys that sign tokens cannot be used.
     #[error("the signing keys cannot be used: {0}")]
     SigningKeys(#[from] KeysError),
+    /// What was revoked cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Withdrawals(#[from] WithdrawalsError),
     /// The inspection plan contradicts itself.
     #[error("the configuration contradicts itself: {0}")]
     Plan(#[from] PlanError),
@@ -90,7 +93,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let store: Arc<dyn Store> = Arc::new(config.open_store()?);
     let audit = Arc::new(AuditLog::new(Arc::clone(&store)));
     let approvals = Arc::new(Approvals::new(Arc::clone(&store)));
-    let authenticator = Arc::new(config.authenticator()?);
+    let withdrawals = Arc::new(Withdrawals::new(Arc::clone(&store)));
+    withdrawals.read(clock.now()).await?;
+    let authenticator =
+        Arc::new(config.authenticator()?.with_withdrawals(Arc::clone(&withdrawals)));
     // Room for one event an issuer, until somebody reads them below.
     let (keys_told, keys_changed) = mpsc::channel(config.identity.issuers.len().max(16));
     authenticator.start_telling(keys_told).await;
@@ -106,6 +112,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let every = config.policies.reload;
     tokio::spawn(Arc::clone(&policies).watch(every, Arc::clone(&clock), events));
     let recorder = tokio::spawn(record_changes(changes, Arc::clone(&audit), Arc::clone(&clock)));
+    let reader = tokio::spawn(Arc::clone(&withdrawals).keep_fresh(Arc::clone(&clock)));
     let mut watchers = JoinSet::new();
     for own in config.services.values().filter_map(|service| service.upstream.watched()) {
         watchers.spawn(own.watch());
@@ -138,6 +145,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         state: HttpState {
             health: Arc::new(Health::new(
                 Arc::clone(&authenticator),
+                withdrawals,
                 Arc::clone(&policies),
                 Arc::clone(&store),
             )),
@@ -156,6 +164,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     };
     let served = ports.serve(grpc, http, stop).await;
     recorder.abort();
+    reader.abort();
     keys_recorder.abort();
     sweeper.abort();
     if let Some(follower) = follower {

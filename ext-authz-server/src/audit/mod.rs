@@ -1,6 +1,6 @@
 //! What was decided, kept so that nobody can change it unnoticed.
 //!
-//! `record` is what the log says, `log` how it is written and checked, `gaps` what
+//! `record` and `withdrawal` are what the log says, `log` how it is written and checked, `gaps` what
 //! is missing from it.
 
 mod gaps;
@@ -8,6 +8,7 @@ mod log;
 mod record;
 #[cfg(test)]
 mod tests;
+mod withdrawal;
 
 pub use gaps::{Gap, Gaps};
 pub use log::{AuditError, AuditLog, Bad, Problem, Verification};
@@ -16,3 +17,4 @@ pub use record::{
     ExchangeRecord, HopPolicies, HopRecord, IssuedRecord, OutcomeRecord, ReasonRecord, Record,
     RequestRecord, ShadowRecord, SystemEvent, SystemRecord, TokenRecord, Verdict,
 };
+pub use withdrawal::{ApiKeyRecord, RevocationRecord};

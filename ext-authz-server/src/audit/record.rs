@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::log::AuditError;
+use super::withdrawal::{ApiKeyRecord, RevocationRecord};
 use crate::store::{Draft, Kind};
 use crate::time::UnixMillis;
 
@@ -22,6 +23,10 @@ pub enum Record {
     Outcome(OutcomeRecord),
     /// An approval changed.
     Approval(ApprovalRecord),
+    /// Something was revoked, or a revocation lifted.
+    Revocation(RevocationRecord),
+    /// An API key was made or revoked.
+    ApiKey(ApiKeyRecord),
     /// Something happened to the server itself.
     System(SystemRecord),
     /// A token was exchanged, or not.
@@ -35,6 +40,10 @@ impl Record {
     pub const OUTCOME: Kind = Kind::named("outcome");
     /// The kind of changes of approvals in the log.
     pub const APPROVAL: Kind = Kind::named("approval");
+    /// The kind of revocations in the log.
+    pub const REVOCATION: Kind = Kind::named("revocation");
+    /// The kind of changes of API keys in the log.
+    pub const API_KEY: Kind = Kind::named("api_key");
     /// The kind of what happened to the server in the log.
     pub const SYSTEM: Kind = Kind::named("system");
     /// The kind of token exchanges in the log. They are decisions that no filter
@@ -54,6 +63,8 @@ impl Record {
             Self::Approval(record) => {
                 (Self::APPROVAL, Some(record.decision_id.clone()), canonical(record)?)
             }
+            Self::Revocation(record) => (Self::REVOCATION, None, canonical(record)?),
+            Self::ApiKey(record) => (Self::API_KEY, None, canonical(record)?),
             Self::System(record) => (Self::SYSTEM, None, canonical(record)?),
             Self::Exchange(record) => {
                 (Self::EXCHANGE, Some(record.decision.decision_id.clone()), canonical(record)?)

@@ -113,6 +113,7 @@ fn resolved(config: &Config, service: &Service) -> Value {
         "service": service.name,
         "hosts": plan.map(|plan| &plan.hosts),
         "callers": issuers,
+        "accepts_api_keys": service.acceptance.api_keys,
         "routes": routes,
         "upstream_credentials": service.upstream.name(),
         "denials_name_policies": service.names_policies,

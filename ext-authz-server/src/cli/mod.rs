@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no, 2 usage or configuration error.
 
+mod api_keys;
 mod approvals;
 mod audit;
 mod completions;
@@ -10,8 +11,10 @@ mod envoy;
 mod inspect;
 mod keys;
 mod mask;
+mod operator;
 mod output;
 mod policy;
+mod revoke;
 mod serve;
 mod token;
 
@@ -44,6 +47,8 @@ enum Command {
     Mask(mask::Arguments),
     Policy(policy::Arguments),
     Approvals(approvals::Arguments),
+    Revoke(revoke::Arguments),
+    ApiKeys(api_keys::Arguments),
     Audit(audit::Arguments),
     Envoy(envoy::Arguments),
     Completions(completions::Arguments),
@@ -60,6 +65,8 @@ pub fn main() -> ExitCode {
         Command::Mask(arguments) => mask::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Approvals(arguments) => approvals::run(&arguments),
+        Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::ApiKeys(arguments) => api_keys::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Envoy(arguments) => envoy::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

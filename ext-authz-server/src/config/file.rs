@@ -45,6 +45,9 @@ pub(super) struct File {
     /// How proofs of possession (DPoP) are judged.
     #[serde(default)]
     pub(super) dpop: Dpop,
+    /// API keys, for callers that can do no better.
+    #[serde(default)]
+    pub(super) api_keys: ApiKeys,
     /// What stands behind Envoy, by name.
     pub(super) services: BTreeMap<String, Service>,
     /// Bounds on what is read of a request body.
@@ -190,6 +193,9 @@ pub(super) struct Issuer {
     /// How keys are fetched, where they are.
     #[serde(default)]
     pub(super) fetch: Fetch,
+    /// Where it is asked about opaque tokens (RFC 7662). With this and without `keys`,
+    /// it signs none.
+    pub(super) introspection: Option<Introspection>,
 }
 
 /// How the keys of an issuer are fetched. Redirects are never followed.
@@ -236,6 +242,33 @@ pub(super) enum PrivateAddresses {
     Deny,
     /// From this machine and private networks as well, never from link-local addresses.
     Allow,
+}
+
+/// Where an issuer is asked about its opaque tokens, and how.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Introspection {
+    /// The introspection endpoint (https, or http on a loopback address).
+    #[schemars(with = "String")]
+    pub(super) url: Spanned<String>,
+    /// The name that we are registered under there.
+    pub(super) client_id: String,
+    /// A file that holds our secret there. Relative to the configuration file.
+    pub(super) client_secret_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub(super) client_secret_env: Option<String>,
+    /// What its opaque tokens begin with. Of several issuers with opaque tokens, one
+    /// may be without: it is asked about those with no other one's prefix.
+    pub(super) prefix: Option<String>,
+    /// How long it may take to answer; less than Envoy waits for a decision.
+    #[serde(default = "defaults::introspection_timeout")]
+    pub(super) timeout: Time,
+    /// How long a good token is believed to be good, at most; never past its `exp`.
+    #[serde(default = "defaults::remember_active")]
+    pub(super) remember_active: Time,
+    /// How long a bad one is believed to be bad.
+    #[serde(default = "defaults::remember_inactive")]
+    pub(super) remember_inactive: Time,
 }
 
 /// Where an issuer's keys are: one of these.
@@ -408,6 +441,27 @@ pub(super) enum EnforceHops {
     CurrentActor,
 }
 
+/// API keys.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ApiKeys {
+    /// A header that they may be in, such as `X-Api-Key`, besides `Authorization:
+    /// Bearer`.
+    #[schemars(with = "Option<String>")]
+    pub(super) header: Option<Spanned<String>>,
+}
+
+/// Whether a service takes API keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ApiKeyUse {
+    /// No.
+    #[default]
+    Refuse,
+    /// Yes, as far as policies permit.
+    Accept,
+}
+
 /// One service behind Envoy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -419,6 +473,9 @@ pub(super) struct Service {
     pub(super) issuers: Option<Vec<Spanned<String>>>,
     /// The audiences that it accepts; by default those of the issuer.
     pub(super) audiences: Option<BTreeSet<String>>,
+    /// Whether callers with API keys may call it, which are of no issuer.
+    #[serde(default)]
+    pub(super) api_keys: ApiKeyUse,
     /// What to read on which paths; other paths are plain HTTP.
     #[serde(default)]
     pub(super) routes: Vec<Route>,
@@ -611,6 +668,18 @@ mod defaults {
 
     pub(super) fn key_max_stale() -> Time {
         Time(Duration::from_hours(24))
+    }
+
+    pub(super) fn introspection_timeout() -> Time {
+        Time(Duration::from_millis(1500))
+    }
+
+    pub(super) fn remember_active() -> Time {
+        Time(Duration::from_mins(1))
+    }
+
+    pub(super) fn remember_inactive() -> Time {
+        Time(Duration::from_secs(5))
     }
 
     pub(super) fn review_cache() -> Time {

@@ -18,8 +18,8 @@ use super::error::{ConfigError, ConfigErrors};
 use super::exchange::ExchangeSettings;
 use super::{exchange, file, issuers, keys, proofs, services};
 use crate::identity::{
-    Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderNameError, Holds,
-    PrincipalPattern, SecondCredential, SettingsError,
+    Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderName, HeaderNameError,
+    Holds, IssuerAlias, PrincipalPattern, SecondCredential, SettingsError,
 };
 use crate::issuing::SERVER;
 use crate::policy::{Enforce, Known, PolicySources, ProfileName};
@@ -163,6 +163,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
     if let Some(exchange) = &exchange {
         issuers.extend(exchange.issuer(&issuers));
     }
+    let second = second_credential(written.chain.second_credential, errors);
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
         errors.push(ConfigError::general(format!("services: {error}")));
@@ -181,7 +182,8 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         identity: AuthenticatorSettings {
             groups: groups(written.groups, &aliases, errors),
             max_depth: written.chain.max_depth,
-            second: second_credential(written.chain.second_credential, errors),
+            api_key_header: api_key_header(written.api_keys.header, second.as_ref(), errors),
+            second,
             peer: proofs::peer(written.peer.as_ref(), errors),
             proofs: proofs::settings(&written.dpop, &facts_keys, errors),
             issuers,
@@ -219,6 +221,26 @@ fn second_credential(
     Some(SecondCredential { header: name.ok()?, holds })
 }
 
+fn api_key_header(
+    written: Option<Spanned<String>>,
+    second: Option<&SecondCredential>,
+    errors: &mut Vec<ConfigError>,
+) -> Option<HeaderName> {
+    let written = written?;
+    let name: HeaderName = written
+        .value
+        .parse()
+        .map_err(|error: HeaderNameError| {
+            errors.push(ConfigError::at(&written, format!("`{}`: {error}", written.value)));
+        })
+        .ok()?;
+    if second.is_some_and(|second| second.header == name) {
+        let message = format!("`{}` holds the second credential already", written.value);
+        errors.push(ConfigError::at(&written, message));
+    }
+    Some(name)
+}
+
 fn public_url(written: Option<String>, http: SocketAddr, errors: &mut Vec<ConfigError>) -> String {
     let url = written.unwrap_or_else(|| format!("http://{http}"));
     let known = url.starts_with("https://") || url.starts_with("http://");
@@ -251,10 +273,11 @@ fn groups(
     GroupPatterns::new(groups)
 }
 
-/// A pattern of an issuer that is not there would match nobody.
+/// A pattern of an issuer that is not there would match nobody. API keys are of none.
 fn principal_pattern(text: &str, aliases: &[&str]) -> Result<PrincipalPattern, String> {
     let pattern: PrincipalPattern = text.parse().map_err(|error| format!("`{text}`: {error}"))?;
     match pattern.issuer() {
+        Some(alias) if alias.as_str() == IssuerAlias::API_KEYS => Ok(pattern),
         Some(alias) if !aliases.contains(&alias.as_str()) => {
             Err(super::error::unknown("issuer", alias.as_str(), aliases))
         }

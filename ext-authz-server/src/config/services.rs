@@ -42,6 +42,7 @@ pub(super) fn resolve(
         let acceptance = Acceptance {
             issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
+            api_keys: service.api_keys == file::ApiKeyUse::Accept,
             ..Acceptance::default()
         };
         if acceptance.audiences.as_ref().is_some_and(BTreeSet::is_empty) {

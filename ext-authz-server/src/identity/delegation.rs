@@ -127,15 +127,16 @@ impl Authenticator {
         if actor.token.kind != PrincipalKind::Agent {
             return Err(DelegationError::ActorNotAgent);
         }
+        let parent = Arc::clone(&subject.token);
+        let expires_at = parent.facts.expires_at.min(actor.token.facts.expires_at);
+        let credential =
+            actor.acting_for(&parent, self.max_depth()).map_err(DelegationError::Together)?;
+        self.still_good(&credential, now).map_err(DelegationError::Together)?;
         let key = proof.as_ref().map(|proof| proof.key);
         // Only now, so that nobody unknown fills the memory of used proofs.
         if let Some(proof) = proof {
             self.spend(proof, now).map_err(DelegationError::Proof)?;
         }
-        let parent = Arc::clone(&subject.token);
-        let expires_at = parent.facts.expires_at.min(actor.token.facts.expires_at);
-        let credential =
-            actor.acting_for(&parent, self.max_depth()).map_err(DelegationError::Together)?;
         Ok(Delegation {
             credential,
             audiences: parent.audiences.clone(),

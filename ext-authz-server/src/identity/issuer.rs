@@ -14,6 +14,7 @@ use super::binding::PeerBinding;
 use super::chain::IssuerAlias;
 use super::fetch::{FetchSettings, JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
+use super::introspection::IntrospectionSettings;
 use super::jwks::JwkSet;
 use super::presets::Preset;
 use super::profile::TokenProfile;
@@ -62,6 +63,8 @@ pub struct IssuerSettings {
     /// How long fetched keys are used when they can no longer be fetched; at least
     /// `refresh`.
     pub max_stale: Duration,
+    /// Where it is asked about opaque tokens; `None` when it has none.
+    pub introspection: Option<IntrospectionSettings>,
     /// How its keys are fetched, if they are.
     pub fetch: FetchSettings,
 }
@@ -94,6 +97,7 @@ impl IssuerSettings {
             peer_binding: None,
             refresh: Duration::from_mins(5),
             max_stale: Duration::from_hours(24),
+            introspection: None,
             fetch: FetchSettings::default(),
         }
     }

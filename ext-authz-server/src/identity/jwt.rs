@@ -127,6 +127,12 @@ impl<'a> Unverified<'a> {
     }
 }
 
+/// Whether `token` is meant to be a signed one: an opaque token may have dots too, and
+/// no JSON in front of them.
+pub(super) fn has_header(token: &Token) -> bool {
+    decoded(token.parts().header).is_some_and(|header| parse_object(&header, 0).is_ok())
+}
+
 /// A part of a token, decoded.
 pub(super) fn decoded(part: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(part).ok()

@@ -7,13 +7,16 @@
 //! into a chain (`actors`, `groups`, `attributes`); its sender proves to have its key
 //! (`confirmation`: by a proof, `dpop`, or by the certificate of the connection, `peer`),
 //! and acts on behalf of a second credential's chain (`acting`). A workload's certificate
-//! is a credential of its own (`authenticator/certified`).
+//! is a credential of its own (`authenticator/certified`). An opaque token's issuer is
+//! asked what it says (`introspection`), and an API key is looked up (`api_key`). Nothing
+//! of all that may have been revoked (`revocation`).
 //! [`Authenticator::delegate`] is the way of a token exchange's (`delegation`); what the
 //! tokens that come of it say of a chain is written and read in `own`.
 
 mod acting;
 mod actors;
 mod algorithm;
+mod api_key;
 mod attributes;
 mod authenticator;
 mod authority;
@@ -29,6 +32,7 @@ mod dpop;
 mod error;
 mod fetch;
 mod groups;
+mod introspection;
 mod issuer;
 mod jwks;
 mod jwt;
@@ -38,11 +42,13 @@ mod material;
 mod nonce;
 mod own;
 mod peer;
+mod polled;
 mod presented;
 mod presets;
 mod profile;
 mod reach;
 mod replay;
+mod revocation;
 mod sought;
 mod spiffe;
 mod target;
@@ -54,9 +60,14 @@ mod thumbprint;
 mod token;
 mod token_review;
 mod verified;
+mod withdrawals;
 mod xfcc;
 
 pub use algorithm::{Algorithm, AlgorithmError};
+pub use api_key::{
+    ApiKey, ApiKeyBook, ApiKeyError, ApiKeyId, ApiKeyIdError, ApiKeyOrder, ApiKeyView,
+    MAX_API_KEY_LIFE, NewApiKey,
+};
 pub use attributes::{AttributeClaim, AttributeClaimError, AttributeForm};
 pub use authenticator::{
     Acceptance, Authenticator, AuthenticatorSettings, Credential, IssuerHealth, SettingsError,
@@ -73,6 +84,7 @@ pub use fetch::{FetchSettings, JwksUrl, JwksUrlError};
 pub use groups::{
     GroupClaim, GroupClaimError, GroupPatterns, PrincipalPattern, PrincipalPatternError,
 };
+pub use introspection::{ClientSecret, IntrospectionSettings};
 pub use issuer::{
     IssuerSettings, IssuerUrl, IssuerUrlError, KeySource, OwnKeys, PrincipalKind, PublishedAt,
 };
@@ -81,13 +93,19 @@ pub use key_events::KeysEvent;
 pub use nonce::NonceKey;
 pub use own::{ChainClaims, UnnamedIssuer};
 pub use peer::{PeerAttributes, PeerSource};
+pub use polled::POLL;
 pub use presented::{HeaderName, HeaderNameError, Holds, Presented, SecondCredential};
 pub use presets::{InCluster, Preset, PresetError, PresetIssuer, PresetSpec};
 pub use profile::TokenProfile;
 pub use reach::PrivateAddresses;
+pub use revocation::{
+    Revocation, RevocationBook, RevocationError, RevocationId, RevocationIdError, RevocationOrder,
+    RevocationTarget, TargetError,
+};
 pub use spiffe::{SpiffeError, SpiffeId, TrustDomain};
 pub use target::{ExternalUrl, ExternalUrlError};
 pub use thumbprint::{Thumbprint, ThumbprintError};
 pub use token::{MAX_TOKEN_BYTES, Scheme, Token};
 pub use token_review::TokenReviewSettings;
 pub use verified::{Ancestor, TokenFacts};
+pub use withdrawals::{Withdrawals, WithdrawalsError};

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::api_key::{ApiKeyId, GoodKey};
 use super::authority::Authority;
-use super::chain::{Chain, IssuerAlias, Principal};
+use super::chain::{Chain, EmptyChain, IssuerAlias, Principal};
 use super::claims::{Claims, name, seconds};
 use super::confirmation::Confirmation;
 use super::error::IdentityError;
@@ -38,6 +39,32 @@ pub(super) struct VerifiedToken {
 }
 
 impl VerifiedToken {
+    /// The same of an API key, which names one principal and nothing else.
+    pub(super) fn of_api_key(id: ApiKeyId, key: GoodKey) -> Result<Self, EmptyChain> {
+        let GoodKey { hop, expires_at } = key;
+        Ok(Self {
+            facts: Arc::new(TokenFacts {
+                issuer: hop.principal.issuer.clone(),
+                key: None,
+                id: Some(id.to_string()),
+                expires_at,
+                authority: Authority::default(),
+                acr: None,
+                authenticated_at: None,
+                transaction: None,
+                lineage: Vec::new(),
+            }),
+            chain: Arc::new(Chain::new(vec![hop])?),
+            kind: PrincipalKind::Agent,
+            // It is not kept.
+            weight: 0,
+            audiences: BTreeSet::new(),
+            lifetime: Lifetime { expires: expires_at.seconds(), not_before: None, issued: None },
+            confirmation: Confirmation::default(),
+            may_act: None,
+        })
+    }
+
     /// The same token with another chain.
     pub(super) fn with_chain(&self, chain: Arc<Chain>) -> Self {
         Self { chain, ..self.clone() }

@@ -48,7 +48,9 @@ impl Authenticator {
         let key = key.map_or(KeyShown::No, KeyShown::Checked);
         let sent = Sent { key, peer: None };
         let shown = self.shown(token, &sent, acceptance, now).await?;
-        Ok(self.calling(shown, None)?.alone())
+        let credential = self.calling(shown, None)?.alone();
+        self.still_good(&credential, now)?;
+        Ok(credential)
     }
 
     /// The proof that the request shows, good and not used up yet; `None` when it shows

@@ -131,6 +131,7 @@ async fn asked(
 ) -> Result<Credential, IdentityError> {
     let presented = Presented {
         authorization: shows.authorization.as_deref(),
+        api_key: None,
         second: shows.second.as_deref(),
         proof: shows.proof.as_deref(),
         method: "GET",
