@@ -110,7 +110,7 @@ fn with_workloads(config: &str, peer: &str) -> String {
                   trust_domain: cluster.local\n    keys: { certificates_only: true }\n";
     let changes = [
         ("issuers:\n", issuer),
-        ("issuers: [github, platform]", "issuers: [github, platform, mesh]"),
+        ("issuers: [github, platform, chaperone]", "issuers: [github, platform, chaperone, mesh]"),
         ("may_attest: [github]", "may_attest: [github, mesh]"),
         (
             "[\"platform/data-container\"]",

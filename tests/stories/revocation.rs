@@ -55,8 +55,8 @@ fn configure(config: String) -> String {
         replaced(config, "[\"platform/data-container\"]", "[\"platform/*\", \"opaque/*\"]");
     let config = replaced(
         config,
-        "issuers: [github, platform]",
-        "issuers: [github, platform, opaque]\n    api_keys: accept",
+        "issuers: [github, platform, chaperone]",
+        "issuers: [github, platform, chaperone, opaque]\n    api_keys: accept",
     );
     replaced(config, "services:\n", "services:\n  orders:\n    hosts: [orders.example]\n")
 }
