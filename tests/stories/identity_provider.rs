@@ -211,3 +211,33 @@ async fn a_provider_that_is_gone_costs_its_tokens_nothing() {
     let (answer, _) = reads(&mesh, &token).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
+
+#[tokio::test]
+async fn a_bound_token_gets_in_with_its_holders_proof_and_in_nobody_elses_hands() {
+    let mesh = shared().await;
+    let key = ProofKey::generate().unwrap();
+    let token = provider(mesh).bound_token(&key, "customers/ES256").await.unwrap();
+    assert!(opened(&token)[1]["cnf"]["jkt"].is_string());
+    let mark = cast::mark();
+    let path = format!("/api/customers?{mark}");
+    let url = "http://customers.example/api/customers";
+    let ask = |proof: &str| {
+        mesh.get(&path).header("authorization", &format!("DPoP {token}")).header("dpop", proof)
+    };
+
+    let (stolen, stolen_mark) = reads(mesh, &token).await;
+    refused(mesh, &stolen, 401, "proof_missing", &stolen_mark);
+    let thief = ProofKey::generate().unwrap();
+    let answer = ask(&thief.proof("GET", url, Some(&token))).send().await.unwrap();
+    refused(mesh, &answer, 401, "token_binding_mismatch", &mark);
+
+    let proof = key.proof("GET", url, Some(&token));
+    let answer = ask(&proof).send().await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let record = mesh.decision_of(&answer).unwrap();
+    assert_eq!(record["chain"][0]["principal"], "idp/bound-job");
+    assert_eq!(record["token"]["sender_constrained"], true);
+    let again = ask(&proof).send().await.unwrap();
+    assert_eq!(again.code().as_deref(), Some("proof_replayed"), "{again:?}");
+    assert_eq!(mesh.upstream.seen_with(&mark).len(), 1);
+}
