@@ -26,6 +26,7 @@ use crate::identity::{
     Authenticator, Credential, Fault, IdentityError, PeerAttributes, Presented, PrincipalKind,
     Scheme,
 };
+use crate::issuing::Transactions;
 use crate::ledger::Ledger;
 use crate::policy::{
     ApprovalTerms, Decision, Enforce, Grant, Policies, ProfileName, Question, RequestContext,
@@ -34,6 +35,7 @@ use crate::policy::{
 use crate::redact::Redactor;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
+use crate::upstream::{SetHeader, UpstreamCredentials, UpstreamToken};
 use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusal, Verdict};
 
 /// How soon a caller may ask again whether its request was approved.
@@ -117,6 +119,8 @@ pub struct Rules {
     pub enforce: Enforce,
     /// The base of the URLs in answers.
     pub public_url: String,
+    /// Who signs the tokens that services get in place of callers' credentials.
+    pub transactions: Option<Transactions>,
 }
 
 /// Decides requests.
@@ -221,7 +225,9 @@ impl Decider {
             }
         };
         let dpop_nonce = request.headers.get("dpop").and_then(|_| self.authenticator.nonce(now));
-        Ok(Granted::Forward(Permit { dpop_nonce, ..self.permit(request, service, &grant)? }))
+        let passed = Passed { request, service, credential: &credential, now };
+        let permit = self.permit(&passed, &grant, ledger.decision_id())?;
+        Ok(Granted::Forward(Permit { dpop_nonce, ..permit }))
     }
 
     fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
@@ -402,10 +408,11 @@ impl Decider {
 
     fn permit(
         &self,
-        request: &GuardedRequest,
-        service: &Service,
+        passed: &Passed<'_>,
         grant: &Grant,
+        decision: &str,
     ) -> Result<Permit, Refusal> {
+        let Passed { request, service, .. } = passed;
         let mut union = Profile::default();
         for name in &grant.mask {
             // Profiles were resolved when the policies were loaded; one that is
@@ -423,8 +430,31 @@ impl Decider {
         let others = self.authenticator.credential_headers(&service.acceptance);
         let others = others.iter().map(String::as_str);
         let credentials: Vec<_> = ["authorization", "dpop"].into_iter().chain(others).collect();
-        let headers = service.upstream.changes(request.headers.names(), &credentials);
+        let token = self.transaction_token(passed, decision)?;
+        let headers = service.upstream.changes(request.headers.names(), &credentials, token);
         Ok(Permit { mask, headers, dpop_nonce: None })
+    }
+
+    /// The token that the service gets in place of the caller's credential, if it gets
+    /// one.
+    fn transaction_token(
+        &self,
+        passed: &Passed<'_>,
+        decision: &str,
+    ) -> Result<Option<SetHeader>, Refusal> {
+        let Passed { service, credential, now, .. } = passed;
+        let UpstreamCredentials::Token(settings) = &service.upstream else { return Ok(None) };
+        let unsigned = || unavailable("keys_unavailable", "The service's token was not signed.");
+        let transactions = self.rules.transactions.as_ref().ok_or_else(unsigned)?;
+        let UpstreamToken { audience, lifetime, .. } = settings;
+        let authenticator = &self.authenticator;
+        transactions
+            .mint(credential, authenticator, audience, *lifetime, decision, *now)
+            .map(|token| Some(settings.header(&token)))
+            .map_err(|error| {
+                tracing::error!(%error, service = service.name, "a token could not be signed");
+                unsigned()
+            })
     }
 }
 
@@ -433,6 +463,14 @@ pub(crate) struct ReadRequest {
     pub(crate) facts: Facts,
     /// The digest of the body; `None` on routes that are not inspected.
     pub(crate) body_sha256: Option<Digest>,
+}
+
+/// One request that may pass.
+struct Passed<'a> {
+    request: &'a GuardedRequest,
+    service: &'a Service,
+    credential: &'a Credential,
+    now: UnixMillis,
 }
 
 /// One request with what is known of it.

@@ -23,8 +23,8 @@ use crate::envoy::{CheckService, OutcomesService};
 use crate::exchange::{ExchangeRules, Exchanger};
 use crate::health::Health;
 use crate::http::{HttpState, oauth_router, router};
-use crate::identity::{KeysEvent, SettingsError, Withdrawals, WithdrawalsError};
-use crate::issuing::{KeyChange, KeysError, SigningKeys};
+use crate::identity::{IssuerUrl, KeysEvent, SettingsError, Withdrawals, WithdrawalsError};
+use crate::issuing::{KeyChange, KeysError, SigningKeys, Transactions};
 use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
@@ -120,6 +120,10 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let keys_recorder =
         tokio::spawn(record_keys(keys_changed, Arc::clone(&audit), Arc::clone(&clock)));
     let sweeper = tokio::spawn(sweep(Arc::clone(&approvals), Arc::clone(&clock)));
+    let transactions = signing.as_ref().and_then(|(keys, _)| {
+        let issuer = IssuerUrl::parse(&config.public_url).ok()?;
+        Some(Transactions::new(Arc::clone(keys), issuer))
+    });
     let exchanger = signing.as_ref().map(|(keys, settings)| {
         let rules = exchange_rules(&config, settings);
         let (authenticator, policies) = (Arc::clone(&authenticator), Arc::clone(&policies));
@@ -153,7 +157,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
             clock: Arc::clone(&clock),
         },
         check: CheckService::new(Arc::new(Decider::new(
-            rules(config)?,
+            rules(config, transactions)?,
             Redactor::new()?,
             authenticator,
             policies,
@@ -254,8 +258,9 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, S
     Ok(listener)
 }
 
-fn rules(config: Config) -> Result<Rules, PlanError> {
+fn rules(config: Config, transactions: Option<Transactions>) -> Result<Rules, PlanError> {
     Ok(Rules {
+        transactions,
         inspector: Inspector::new(config.plan)?,
         services: config.services,
         profiles: config.profiles,

@@ -62,6 +62,30 @@ pub enum UpstreamCredentials {
     Remove,
     /// The caller's stay here, and the service gets its own, which agents never hold.
     Own(Arc<OwnCredential>),
+    /// The caller's stay here, and the service gets a short-lived token that says who
+    /// calls, for whom, and by which decision; our published keys verify it.
+    Token(UpstreamToken),
+}
+
+/// A token for a service.
+#[derive(Clone, Debug)]
+pub struct UpstreamToken {
+    /// Its `aud`.
+    pub audience: String,
+    /// The header that it is sent in.
+    pub header: HeaderName,
+    /// What stands before it in that header.
+    pub scheme: Option<String>,
+    /// How long it lives.
+    pub lifetime: Duration,
+}
+
+impl UpstreamToken {
+    /// The header with that token in it.
+    pub fn header(&self, token: &str) -> SetHeader {
+        let value = with_scheme(token, self.scheme.as_deref());
+        SetHeader { name: self.header.clone(), value: Arc::new(value) }
+    }
 }
 
 /// A service's own credential: a header's value, read from a file or from the
@@ -197,20 +221,24 @@ impl UpstreamCredentials {
             Self::Keep => "keep",
             Self::Remove => "remove",
             Self::Own(_) => "own",
+            Self::Token(_) => "token",
         }
     }
 
     /// What to change of a request with headers of those `names`; `credentials` are
-    /// the headers that callers' credentials may be in.
+    /// the headers that callers' credentials may be in, `token` the header with the
+    /// service's token where it gets one.
     pub fn changes<'a>(
         &self,
         names: impl Iterator<Item = &'a str>,
         credentials: &[&str],
+        token: Option<SetHeader>,
     ) -> HeaderChanges {
         let keeps = matches!(self, Self::Keep);
         let set: Vec<_> = match self {
             Self::Keep | Self::Remove => Vec::new(),
             Self::Own(own) => vec![own.header()],
+            Self::Token(_) => token.into_iter().collect(),
         };
         let remove = names.filter(|name| {
             // Envoy would take away what it has just set.
@@ -225,7 +253,7 @@ impl UpstreamCredentials {
     pub fn watched(&self) -> Option<Arc<OwnCredential>> {
         match self {
             Self::Own(own) => Some(Arc::clone(own)),
-            Self::Keep | Self::Remove => None,
+            Self::Keep | Self::Remove | Self::Token(_) => None,
         }
     }
 }
@@ -247,10 +275,14 @@ fn header_value(text: &str, scheme: Option<&str>) -> Result<Zeroizing<String>, O
     if text.is_empty() || text.len() > MAX_CREDENTIAL_BYTES || !text.bytes().all(allowed) {
         return Err(OwnCredentialError::Value);
     }
-    Ok(Zeroizing::new(match scheme {
+    Ok(with_scheme(text, scheme))
+}
+
+fn with_scheme(text: &str, scheme: Option<&str>) -> Zeroizing<String> {
+    Zeroizing::new(match scheme {
         Some(scheme) => format!("{scheme} {text}"),
         None => text.to_owned(),
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -269,7 +301,7 @@ mod tests {
 
     fn changes(credentials: &UpstreamCredentials) -> (Vec<String>, Vec<String>) {
         let names = ["authorization", "dpop"];
-        let HeaderChanges { remove, set } = credentials.changes(NAMES.into_iter(), &names);
+        let HeaderChanges { remove, set } = credentials.changes(NAMES.into_iter(), &names, None);
         let set = set.iter().map(|header| format!("{}: {}", header.name.as_str(), **header.value));
         (remove.into_iter().collect(), set.collect())
     }

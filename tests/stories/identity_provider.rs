@@ -37,7 +37,11 @@ fn with_idp(config: String) -> String {
         config.replacen(from, to, 1)
     };
     let config = put(config, "issuers:\n", &issuer);
-    let config = put(config, "issuers: [github, platform, chaperone]", "issuers: [github, platform, chaperone, idp]");
+    let config = put(
+        config,
+        "issuers: [github, platform, chaperone]",
+        "issuers: [github, platform, chaperone, idp]",
+    );
     put(config, "deploy-bots: [", r#"deploy-bots: ["idp/deploy-job", "idp/bound-job", "#)
 }
 

@@ -339,6 +339,53 @@ async fn what_may_not_be_exchanged_is_refused_and_recorded() {
 }
 
 #[tokio::test]
+async fn what_descends_by_exchange_from_what_was_revoked_is_refused() {
+    let story = Story::begin().await;
+    let mesh = &story.mesh;
+    let script = story.own_token(Issuer::Platform, "deploy-script");
+    let passes = async |token: &str| {
+        let answer = mesh.get("/api/customers/1").token(token).send().await.unwrap();
+        answer.code().unwrap_or_else(|| answer.status.to_string())
+    };
+    for (nth, flag) in ["--jti", "--issuer-key", "--subject"].into_iter().enumerate() {
+        let job = format!("{JOB}-{nth}");
+        let id = format!("ci-{nth}");
+        let claims = json!({ "sub": job, "jti": id, "aud": mesh.server.url() });
+        let parent = mesh.issuer.mint(Issuer::Github, &claims);
+        let child = good(story.exchange(&parent, &script, &["--audience", "customers"]));
+        assert_eq!(passes(&child).await, "200");
+        let value = match flag {
+            "--jti" => format!("github/{id}"),
+            "--issuer-key" => format!("github/{}", kid_of(&parent)),
+            _ => format!("github/{job}"),
+        };
+        mesh.server.command(&["revoke", flag, &value]).unwrap().done().unwrap();
+        let refused_soon = || async { (passes(&child).await == "revoked").then_some(()) };
+        eventually(flag, Duration::from_secs(1), refused_soon).await.unwrap();
+        refused(
+            &story.exchange(&parent, &script, &["--audience", "customers"]),
+            "invalid_request",
+            "revoked",
+        );
+        // Lifted, so that the next one has a key to be signed with.
+        let listed = mesh.server.command(&["revoke", "list", "--json"]).unwrap().done().unwrap();
+        let listed: Value = serde_json::from_str(listed.stdout.lines().next().unwrap()).unwrap();
+        let id = listed["id"].as_str().or_else(|| listed[0]["id"].as_str()).unwrap();
+        mesh.server.command(&["revoke", "lift", id]).unwrap().done().unwrap();
+        let passes_again = || async { (passes(&child).await == "200").then_some(()) };
+        eventually("lifted", Duration::from_secs(1), passes_again).await.unwrap();
+    }
+}
+
+/// The `kid` in a token's header.
+fn kid_of(token: &str) -> String {
+    let header = token.split('.').next().unwrap();
+    let header = URL_SAFE_NO_PAD.decode(header).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
 async fn keys_rotate_while_tokens_live() {
     let story = Story::begin().await;
     let ci = story.own_token(Issuer::Github, JOB);

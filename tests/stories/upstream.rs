@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness::{Issuer, Mesh, Setup};
 use reqwest::Method;
 use serde_json::json;
@@ -106,6 +108,60 @@ async fn a_service_keeps_what_the_caller_sent_only_where_it_says_so() {
     let seen = mesh.upstream.seen_with(&mark).remove(0);
     assert_eq!(seen.header("authorization"), Some(format!("Bearer {token}").as_str()));
     assert_eq!(seen.header("x-forwarded-user"), None);
+}
+
+#[tokio::test]
+async fn a_service_gets_a_token_that_says_who_calls_for_whom_and_by_which_decision() {
+    let setup = Setup {
+        configure: |text| {
+            text.replace(
+                "upstream_credentials: remove",
+                "upstream_credentials: { token: { audience: customers.internal } }\n   ",
+            )
+        },
+        ..Setup::default()
+    };
+    let mesh = Mesh::start(setup).await.unwrap();
+    let mark = cast::mark();
+    let nested = mesh.issuer.mint_nested(JOB, &["deploy-script"], &json!({ "txn": "ticket-7" }));
+    let request = mesh.get(&format!("/api/customers/1?{mark}")).token(&nested);
+    let answer = request.header("txn-token", "forged").send().await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = mesh.upstream.seen_with(&mark).remove(0);
+    assert_eq!(seen.header("authorization"), None);
+    let token = seen.header("txn-token").expect("the service's token").to_owned();
+    // What the service does with it: verify it with the published keys.
+    let keys = mesh.server.get("/oauth/jwks").await.unwrap();
+    let keys = mesh.workdir().write("published.json", keys.to_string()).unwrap();
+    let options = ["--issuer", &mesh.server.url(), "--audience", "customers.internal", "--jwks"];
+    let verified = std::process::Command::new(mesh.server.binary())
+        .args(["token", "verify"])
+        .args(options)
+        .arg(&keys)
+        .stdin(std::fs::File::open(mesh.workdir().write("token", &token).unwrap()).unwrap())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&verified.stdout);
+    // Alone, it does not know the issuers that the chain names, and that is all.
+    assert!(told.contains("actor_issuer_unknown"), "{told}");
+    let claims = claims(&token);
+    assert_eq!(claims["txn"], "ticket-7");
+    assert_eq!(claims["tctx"]["decision"], answer.decision().unwrap());
+    assert_eq!(claims["sub"], JOB);
+    assert_eq!(claims["act"]["sub"], "deploy-script");
+    assert_eq!(claims["req_wl"], "platform/deploy-script");
+    assert_eq!(claims["aud"], "customers.internal");
+    let lives = claims["exp"].as_u64().unwrap() - claims["iat"].as_u64().unwrap();
+    assert_eq!(lives, 60);
+    // It is no credential to call with.
+    let mark = cast::mark();
+    let request = mesh.get(&format!("/api/customers/1?{mark}")).token(&token);
+    cast::refused(&mesh, &request.send().await.unwrap(), 401, "token_type_refused", &mark);
+}
+
+fn claims(token: &str) -> serde_json::Value {
+    let payload = token.split('.').nth(1).expect("a signed token");
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64url")).expect("JSON")
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::identity::{Algorithm, IssuerSettings, IssuerUrl, KeySource, OwnKeys};
 use crate::issuing::{ExchangeTerms, KeySettings, KeysError, KeysIn, SERVER, SigningKeys};
 use crate::service::Service;
 use crate::time::UnixMillis;
+use crate::upstream::UpstreamCredentials;
 
 /// The alias of the server as an issuer.
 pub(super) const ALIAS: &str = "chaperone";
@@ -86,6 +87,17 @@ pub(super) fn resolve(
             "exchange: a token lives for `lifetime`, at most `max_lifetime`, at most 1h",
         ));
     }
+    for service in services.values() {
+        if let UpstreamCredentials::Token(token) = &service.upstream
+            && token.lifetime > max_lifetime
+        {
+            errors.push(ConfigError::general(format!(
+                "services.{}.upstream_credentials: a token lives at most as long as \
+                 exchange.max_lifetime",
+                service.name
+            )));
+        }
+    }
     let keys = key_settings(&written.keys, folder, max_lifetime, errors)?;
     Some(ExchangeSettings {
         terms: ExchangeTerms {
@@ -107,7 +119,8 @@ fn audiences(
     services: &BTreeMap<String, Service>,
     errors: &mut Vec<ConfigError>,
 ) -> BTreeMap<String, String> {
-    if written.audiences.is_empty() {
+    let signs_for = |service: &Service| matches!(service.upstream, UpstreamCredentials::Token(_));
+    if written.audiences.is_empty() && !services.values().any(signs_for) {
         errors
             .push(ConfigError::general("exchange.audiences is empty; tokens would be for nobody"));
     }

@@ -479,8 +479,8 @@ pub(super) struct Service {
     /// What to read on which paths; other paths are plain HTTP.
     #[serde(default)]
     pub(super) routes: Vec<Route>,
-    /// What becomes of credentials on the way to the service: `remove`, `keep`, or
-    /// `own: {…}`.
+    /// What becomes of credentials on the way to the service: `remove`, `keep`,
+    /// `own: {…}` or `token: {…}`.
     #[serde(default)]
     pub(super) upstream_credentials: UpstreamCredentials,
     /// How much a denial tells.
@@ -513,6 +513,22 @@ pub(super) enum UpstreamCredentials {
     Keep,
     /// The service gets its own in their place, which agents never hold.
     Own(OwnCredential),
+    /// The service gets a short-lived token in their place that this server signs with
+    /// the keys of `exchange`: who calls, for whom, and the decision.
+    Token(UpstreamToken),
+}
+
+/// A token for a service.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UpstreamToken {
+    /// Its `aud`; by default the service's name.
+    pub(super) audience: Option<String>,
+    /// The header that it is sent in, without a scheme; by default `Txn-Token`.
+    pub(super) header: Option<String>,
+    /// How long it lives.
+    #[serde(default = "defaults::upstream_token_lifetime")]
+    pub(super) lifetime: Time,
 }
 
 /// A service's own credential: a file, or an environment variable.
@@ -684,6 +700,10 @@ mod defaults {
 
     pub(super) fn review_cache() -> Time {
         Time(Duration::from_secs(30))
+    }
+
+    pub(super) fn upstream_token_lifetime() -> Time {
+        Time(Duration::from_mins(1))
     }
 
     pub(super) fn token_lifetime() -> Time {

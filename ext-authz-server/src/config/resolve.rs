@@ -25,6 +25,7 @@ use crate::issuing::SERVER;
 use crate::policy::{Enforce, Known, PolicySources, ProfileName};
 use crate::service::Service;
 use crate::store::{Durability, SqliteStore, StoreError};
+use crate::upstream::UpstreamCredentials;
 
 /// A configuration in which every name resolves and every part can be built.
 #[derive(Debug)]
@@ -150,7 +151,8 @@ impl Config {
 fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) -> Config {
     let public_url = public_url(written.public_url, written.listen.http, errors);
     let mut issuers = issuers::resolve(written.issuers, folder, errors);
-    let own = written.exchange.is_some().then_some(exchange::ALIAS);
+    let has_exchange = written.exchange.is_some();
+    let own = has_exchange.then_some(exchange::ALIAS);
     let aliases: Vec<String> =
         issuers.iter().map(|issuer| issuer.alias.as_str()).chain(own).map(str::to_owned).collect();
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
@@ -162,6 +164,16 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
     });
     if let Some(exchange) = &exchange {
         issuers.extend(exchange.issuer(&issuers));
+    } else if !has_exchange {
+        for service in resolved.services.values() {
+            if matches!(service.upstream, UpstreamCredentials::Token(_)) {
+                errors.push(ConfigError::general(format!(
+                    "services.{}.upstream_credentials: tokens are signed with the keys of \
+                     `exchange`, which is not there",
+                    service.name
+                )));
+            }
+        }
     }
     let second = second_credential(written.chain.second_credential, errors);
     let plan = Plan { services: resolved.plans, limits };

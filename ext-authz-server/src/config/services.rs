@@ -12,7 +12,7 @@ use crate::identity::{
 };
 use crate::resource::{Description, ProtectedResource};
 use crate::service::Service;
-use crate::upstream::{OwnCredential, UpstreamCredentials};
+use crate::upstream::{OwnCredential, UpstreamCredentials, UpstreamToken};
 use chaperone_inspection::plan::{RoutePlan, ServicePlan};
 
 /// The services, for the server and for the filter.
@@ -58,7 +58,7 @@ pub(super) fn resolve(
         });
         let service = Service {
             name: name.clone(),
-            upstream: upstream_credentials(service.upstream_credentials, folder)
+            upstream: upstream_credentials(service.upstream_credentials, &name, folder)
                 .map_err(|message| {
                     let place = format!("services.{name}.upstream_credentials");
                     errors.push(ConfigError::general(format!("{place}: {message}")));
@@ -95,11 +95,13 @@ fn origin(url: &str) -> Option<ExternalUrl> {
 
 fn upstream_credentials(
     written: file::UpstreamCredentials,
+    service: &str,
     folder: &Path,
 ) -> Result<UpstreamCredentials, String> {
     let own = match written {
         file::UpstreamCredentials::Remove => return Ok(UpstreamCredentials::Remove),
         file::UpstreamCredentials::Keep => return Ok(UpstreamCredentials::Keep),
+        file::UpstreamCredentials::Token(token) => return upstream_token(token, service),
         file::UpstreamCredentials::Own(own) => own,
     };
     let authorization = HeaderName::authorization();
@@ -117,6 +119,26 @@ fn upstream_credentials(
         _ => return Err("name either `file` or `env`".to_owned()),
     };
     read.map(|own| UpstreamCredentials::Own(Arc::new(own))).map_err(|error| error.to_string())
+}
+
+fn upstream_token(
+    written: file::UpstreamToken,
+    service: &str,
+) -> Result<UpstreamCredentials, String> {
+    let name = written.header.as_deref().unwrap_or("Txn-Token");
+    let (header, scheme) = if name.eq_ignore_ascii_case("authorization") {
+        (HeaderName::authorization(), Some("Bearer".to_owned()))
+    } else {
+        let header =
+            name.parse::<HeaderName>().map_err(|error| format!("header `{name}`: {error}"))?;
+        (header, None)
+    };
+    Ok(UpstreamCredentials::Token(UpstreamToken {
+        audience: written.audience.unwrap_or_else(|| service.to_owned()),
+        header,
+        scheme,
+        lifetime: written.lifetime.0,
+    }))
 }
 
 /// What the service tells of itself: it takes tokens of the issuers of agents that it

@@ -75,8 +75,17 @@ pub enum MintError {
 
 /// Signs with `key`, at `now`, what `wording` says.
 pub fn mint(key: &SigningKey, wording: Wording<'_>, now: UnixMillis) -> Result<Minted, MintError> {
-    let header = json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": "at+jwt" });
-    let claims = Value::Object(claims(wording, now));
+    signed(key, "at+jwt", claims(wording, now))
+}
+
+/// Signs a token of that `typ` with those claims.
+pub(super) fn signed(
+    key: &SigningKey,
+    typ: &str,
+    claims: Map<String, Value>,
+) -> Result<Minted, MintError> {
+    let header = json!({ "alg": key.algorithm().name(), "kid": key.kid(), "typ": typ });
+    let claims = Value::Object(claims);
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
     let mut token = Zeroizing::new(format!("{}.{}", encode(&header), encode(&claims)));
     let signature = URL_SAFE_NO_PAD.encode(key.sign(token.as_bytes())?);

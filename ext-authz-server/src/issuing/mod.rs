@@ -4,15 +4,18 @@
 //! [`SigningKeys`] keeps the keys of a file or a folder, knows which of them signs and
 //! which are published, and follows the files when they change (`signing`, `schedule`,
 //! `keys`). [`narrow`] says what a token that comes of an exchange may be for
-//! (`terms`). [`mint`] writes and signs it (`mint`).
+//! (`terms`). [`mint`] writes and signs it (`mint`). [`Transactions`] signs what services
+//! get in place of callers' credentials (`transaction`).
 
 mod keys;
 mod mint;
 mod schedule;
 mod signing;
 mod terms;
+mod transaction;
 
 pub use keys::{KeyChange, KeyHealth, KeySettings, KeyState, KeysError, KeysIn, SigningKeys};
 pub use mint::{BoundTo, MAX_MINTED_BYTES, MintError, Minted, Wording, mint};
 pub use signing::{SigningAlgorithm, SigningKey, SigningKeyError};
 pub use terms::{ExchangeTerms, Parent, SERVER, TermsError, TokenTerms, Wish, narrow};
+pub use transaction::{TransactionError, Transactions};
