@@ -212,7 +212,8 @@ impl Exchanger {
         let bound_to = delegation.key.map(|key| BoundTo { jkt: key.to_string() });
         let parent = Parent {
             audiences: delegation.audiences.clone(),
-            scopes: delegation.parent().authority.scopes.clone(),
+            scopes: delegation.authority.scopes.clone(),
+            actor_scopes: delegation.actor_scopes.clone(),
             expires_at: delegation.expires_at,
         };
         let terms = narrow(&parent, &asked.wish, &self.rules.terms, now).map_err(|error| {
@@ -321,7 +322,7 @@ impl Exchanger {
             transaction,
             acr: parent.acr.as_deref(),
             authenticated_at: parent.authenticated_at,
-            authorization_details: parent.authority.details.as_deref(),
+            authorization_details: delegation.authority.details.as_deref(),
             bound_to,
         };
         let key = self.keys.signer(now).ok_or(ExchangeError::NoKey)?;

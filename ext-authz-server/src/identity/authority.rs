@@ -49,6 +49,17 @@ impl Authority {
         }
     }
 
+    /// What a token that comes of this one may state: nothing that this one does not
+    /// state, and nothing that the token of its actor, `actor`, states otherwise.
+    #[must_use]
+    pub fn passed_on_to(&self, actor: &Self) -> Self {
+        let narrowed = self.narrowed_by(actor);
+        Self {
+            scopes: self.scopes.as_ref().and(narrowed.scopes),
+            details: self.details.as_ref().and(narrowed.details),
+        }
+    }
+
     /// The types of the details, if any are stated.
     pub fn detail_types(&self) -> Option<BTreeSet<&str>> {
         let details = self.details.as_ref()?;
@@ -161,6 +172,10 @@ mod tests {
                 }
             }
             prop_assert_eq!(&narrowed.narrowed_by(&one), &narrowed);
+            let passed_on = one.passed_on_to(&other);
+            prop_assert_eq!(passed_on.scopes.is_some(), one.scopes.is_some());
+            prop_assert_eq!(passed_on.details.is_some(), one.details.is_some());
+            prop_assert_eq!(&passed_on.narrowed_by(&narrowed), &narrowed);
         }
     }
 }
