@@ -79,12 +79,20 @@ fn both<T: Clone>(one: Option<&T>, other: Option<&T>, narrow: impl Fn(&T, &T) ->
 fn scopes(claims: &Map<String, Value>) -> Result<Option<BTreeSet<String>>, IdentityError> {
     let malformed = IdentityError::ClaimsMalformed("`scope` is not a list of scopes");
     let Some(value) = claims.get("scope").or_else(|| claims.get("scp")) else { return Ok(None) };
+    // What has a space in it is several scopes wherever it is written on.
+    let one = |item: &Value| item.as_str().filter(|scope| is_scope(scope)).map(str::to_owned);
     let scopes: Option<BTreeSet<_>> = match value {
         Value::String(text) => Some(text.split_ascii_whitespace().map(str::to_owned).collect()),
-        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        Value::Array(items) => items.iter().map(one).collect(),
         _ => None,
     };
     scopes.map(Some).ok_or(malformed)
+}
+
+/// `scope-token` in RFC 6749 section 3.3, besides quotes and backslashes, which some
+/// issuers have in them.
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn details(claims: &Map<String, Value>) -> Result<Option<Vec<Value>>, IdentityError> {
@@ -116,7 +124,8 @@ mod tests {
         }
         assert_eq!(read(&json!({})).unwrap(), Authority::default());
         assert_eq!(read(&json!({ "scope": "" })).unwrap().scopes, Some(BTreeSet::new()));
-        for odd in [json!(7), json!(["a", 7]), json!({}), json!(null)] {
+        for odd in [json!(7), json!(["a", 7]), json!(["a b"]), json!([""]), json!({}), json!(null)]
+        {
             assert_eq!(read(&json!({ "scope": odd })), Err("claims_malformed"), "{odd}");
         }
     }
