@@ -17,14 +17,14 @@ use zeroize::Zeroizing;
 
 pub use self::error::{ExchangeError, FormError, OAuthError};
 use crate::audit::{AncestorRecord, AuditLog, ExchangeRecord, IssuedRecord, Record, Verdict};
-use crate::decide::{GuardedRequest, token_context};
 use crate::identity::{Acceptance, Authenticator, ChainClaims, Delegation, Presented, Token};
 use crate::issuing::{
     BoundTo, ExchangeTerms, Minted, Parent, SigningKeys, TokenTerms, Wish, Wording, mint, narrow,
 };
 use crate::ledger::Ledger;
-use crate::policy::{Decision, Enforce, Policies, Question, RequestContext};
+use crate::policy::{Decision, Enforce, Policies, Question, RequestContext, TokenContext};
 use crate::redact::Redactor;
+use crate::request::GuardedRequest;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
 use crate::verdict::DecisionId;
@@ -278,7 +278,7 @@ impl Exchanger {
                 host: &self.endpoint.authority,
                 path: &self.endpoint.path,
             },
-            token: &token_context(credential, now),
+            token: &TokenContext::of(credential, now),
             commands: &[command],
         });
         ledger.answer(&answer);
