@@ -389,7 +389,7 @@ impl Authenticator {
             return Ok((token, settings));
         }
         let began = self.verified.begin();
-        let unverified = Unverified::read(token)?;
+        let unverified = Unverified::read(token, self.max_depth)?;
         let Issuer { settings, keys } = self.issuer_of(&unverified.claimed()?)?;
         acceptance.accepts(&settings.alias)?;
         if !settings.algorithms.contains(&unverified.algorithm) {
@@ -400,7 +400,7 @@ impl Authenticator {
             return Ok((Arc::new(self.read(settings, &claims, None)?), settings));
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
-        let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
+        let (claims, key) = unverified.verified_by(&keys)?;
         let token = Arc::new(self.read(settings, &claims, Some(&key))?);
         let until = token.facts.expires_at.after(settings.leeway);
         if now < until {
