@@ -23,8 +23,8 @@ use crate::approval::{
 };
 use crate::audit::{AuditLog, Record};
 use crate::identity::{
-    Authenticator, Credential, Fault, HeaderName, IdentityError, PeerAttributes, Presented,
-    PrincipalKind, Scheme,
+    Authenticator, Credential, Fault, IdentityError, PeerAttributes, Presented, PrincipalKind,
+    Scheme,
 };
 use crate::ledger::Ledger;
 use crate::policy::{
@@ -246,13 +246,10 @@ impl Decider {
     ) -> Result<Credential, Refusal> {
         let header = |name| request.headers.get(name);
         let authorization = header("authorization");
-        let refuse = |error: IdentityError| match error.fault() {
-            Fault::Operator => unavailable(error.code(), &error.to_string()),
-            Fault::Caller => service.unauthenticated(&error, authorization.and_then(Scheme::of)),
-        };
         let presented = Presented {
             authorization,
             second: self.authenticator.second_header().and_then(|name| header(name.as_str())),
+            api_key: self.authenticator.api_key_header().and_then(|name| header(name.as_str())),
             proof: header("dpop"),
             method: &request.method,
             scheme: &request.scheme,
@@ -269,7 +266,7 @@ impl Decider {
             .authenticator
             .authenticate(&presented, &service.acceptance, now)
             .await
-            .map_err(refuse)?;
+            .map_err(|error| refused(service, request, &error))?;
         match credential.kind {
             PrincipalKind::Agent => Ok(credential),
             PrincipalKind::Human => Err(denied(
@@ -370,6 +367,10 @@ impl Decider {
             let id = approval.id;
             let waited = self.approvals.wait_until_decided(id, deadline, self.clock.as_ref());
             waited.await.map_err(approval_failed)?;
+            // Much can happen while a human makes up their mind.
+            self.authenticator
+                .still_good(credential, self.clock.now())
+                .map_err(|error| refused(service, request, &error))?;
             standing =
                 self.approvals.request(&asked, self.clock.now()).await.map_err(approval_failed)?;
         }
@@ -419,9 +420,9 @@ impl Decider {
             profile: union,
             on_unmaskable: service.on_unmaskable,
         });
-        let second = self.authenticator.second_header().map(HeaderName::as_str);
-        let credentials = ["authorization", "dpop"].into_iter().chain(second);
-        let credentials: Vec<_> = credentials.collect();
+        let others = self.authenticator.credential_headers(&service.acceptance);
+        let others = others.iter().map(String::as_str);
+        let credentials: Vec<_> = ["authorization", "dpop"].into_iter().chain(others).collect();
         let headers = service.upstream.changes(request.headers.names(), &credentials);
         Ok(Permit { mask, headers, dpop_nonce: None })
     }
@@ -441,6 +442,17 @@ struct Case<'a> {
     credential: &'a Credential,
     read: &'a ReadRequest,
     now: UnixMillis,
+}
+
+/// What a credential that is not good is answered with.
+fn refused(service: &Service, request: &GuardedRequest, error: &IdentityError) -> Refusal {
+    match error.fault() {
+        Fault::Operator => unavailable(error.code(), &error.to_string()),
+        Fault::Caller => {
+            let sent_by = request.headers.get("authorization").and_then(Scheme::of);
+            service.unauthenticated(error, sent_by)
+        }
+    }
 }
 
 /// The id that a JSON-RPC answer repeats.
@@ -474,7 +486,7 @@ fn metadata(request: &GuardedRequest, service: &Service) -> Option<Arc<str>> {
 }
 
 /// What policies see of a credential besides its chain.
-fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
+pub(crate) fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
     let token = &credential.token;
     TokenContext {
         issuer: token.issuer.to_string(),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chaperone_inspection::digest::Digest;
+use chaperone_inspection::facts::Command;
 
 use crate::approval::Approval;
 use crate::audit::{
@@ -30,7 +31,7 @@ impl<'a> Ledger<'a> {
     pub(crate) fn open(
         decision: &DecisionId,
         request: &GuardedRequest,
-        plan: Digest,
+        plan: impl Into<Option<Digest>>,
         redactor: &'a Redactor,
         now: UnixMillis,
     ) -> Self {
@@ -60,7 +61,7 @@ impl<'a> Ledger<'a> {
             mask: Vec::new(),
             approval: None,
             policy_set: None,
-            plan: Some(plan),
+            plan: plan.into(),
             http_status: 503,
         };
         Self { redactor, record }
@@ -108,6 +109,12 @@ impl<'a> Ledger<'a> {
         self.record.unparsed =
             read.facts.unparsed.as_ref().map(|unparsed| unparsed.code.name().to_owned());
         self.record.body_sha256 = read.body_sha256;
+    }
+
+    /// Notes what the request would do, which no body had to be read for.
+    pub(crate) fn commands(&mut self, protocol: &str, commands: &[Command]) {
+        self.record.protocol = Some(protocol.to_owned());
+        self.record.commands = self.redactor.commands(commands);
     }
 
     /// Notes what policy said.
@@ -167,18 +174,29 @@ impl<'a> Ledger<'a> {
     }
 
     /// Ends the record with what became of the request.
-    pub(crate) fn close(mut self, outcome: &Result<Granted, Refusal>) -> DecisionRecord {
+    pub(crate) fn close(self, outcome: &Result<Granted, Refusal>) -> DecisionRecord {
         let (verdict, status) = match outcome {
             Ok(_) => (Verdict::Allow, 200),
             Err(refusal) => (verdict_of(refusal), refusal.http_status()),
         };
-        self.record.verdict = verdict;
-        self.record.http_status = status;
-        self.record.code = match outcome {
+        let code = match outcome {
             Ok(Granted::Forward(_)) => None,
-            Ok(Granted::Metadata(_)) => Some("resource_metadata".to_owned()),
-            Err(refusal) => Some(refusal.code().to_owned()),
+            Ok(Granted::Metadata(_)) => Some("resource_metadata"),
+            Err(refusal) => Some(refusal.code()),
         };
+        self.close_as(verdict, status, code)
+    }
+
+    /// Ends the record with that verdict.
+    pub(crate) fn close_as(
+        mut self,
+        verdict: Verdict,
+        http_status: u16,
+        code: Option<&str>,
+    ) -> DecisionRecord {
+        self.record.verdict = verdict;
+        self.record.http_status = http_status;
+        self.record.code = code.map(str::to_owned);
         self.record
     }
 }

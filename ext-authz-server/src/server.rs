@@ -12,16 +12,19 @@ use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::MissedTickBehavior;
 use tonic::transport::server::TcpIncoming;
 
 use crate::approval::Approvals;
 use crate::audit::{AuditError, AuditLog, Record, SystemEvent, SystemRecord};
-use crate::config::Config;
+use crate::config::{Config, ExchangeSettings};
 use crate::decide::{Decider, Rules};
 use crate::envoy::{CheckService, OutcomesService};
+use crate::exchange::{ExchangeRules, Exchanger};
 use crate::health::Health;
-use crate::http::{HttpState, router};
-use crate::identity::{KeysEvent, SettingsError};
+use crate::http::{HttpState, oauth_router, router};
+use crate::identity::{KeysEvent, SettingsError, Withdrawals, WithdrawalsError};
+use crate::issuing::{KeyChange, KeysError, SigningKeys};
 use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
@@ -58,6 +61,12 @@ pub enum ServeError {
     /// Keys cannot be fetched.
     #[error("the issuers cannot be used: {0}")]
     Issuers(#[from] SettingsError),
+    /// The keys that sign tokens cannot be used.
+    #[error("the signing keys cannot be used: {0}")]
+    SigningKeys(#[from] KeysError),
+    /// What was revoked cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Withdrawals(#[from] WithdrawalsError),
     /// The inspection plan contradicts itself.
     #[error("the configuration contradicts itself: {0}")]
     Plan(#[from] PlanError),
@@ -84,10 +93,14 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let store: Arc<dyn Store> = Arc::new(config.open_store()?);
     let audit = Arc::new(AuditLog::new(Arc::clone(&store)));
     let approvals = Arc::new(Approvals::new(Arc::clone(&store)));
-    let authenticator = Arc::new(config.authenticator()?);
+    let withdrawals = Arc::new(Withdrawals::new(Arc::clone(&store)));
+    withdrawals.read(clock.now()).await?;
+    let authenticator =
+        Arc::new(config.authenticator()?.with_withdrawals(Arc::clone(&withdrawals)));
     // Room for one event an issuer, until somebody reads them below.
     let (keys_told, keys_changed) = mpsc::channel(config.identity.issuers.len().max(16));
     authenticator.start_telling(keys_told).await;
+    let signing = open_signing_keys(&config, clock.now())?;
     let started = SystemRecord {
         policy_set: Some(policies.current().digest()),
         ..system(SystemEvent::Started, clock.now())
@@ -99,6 +112,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let every = config.policies.reload;
     tokio::spawn(Arc::clone(&policies).watch(every, Arc::clone(&clock), events));
     let recorder = tokio::spawn(record_changes(changes, Arc::clone(&audit), Arc::clone(&clock)));
+    let reader = tokio::spawn(Arc::clone(&withdrawals).keep_fresh(Arc::clone(&clock)));
     let mut watchers = JoinSet::new();
     for own in config.services.values().filter_map(|service| service.upstream.watched()) {
         watchers.spawn(own.watch());
@@ -106,8 +120,23 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let keys_recorder =
         tokio::spawn(record_keys(keys_changed, Arc::clone(&audit), Arc::clone(&clock)));
     let sweeper = tokio::spawn(sweep(Arc::clone(&approvals), Arc::clone(&clock)));
+    let exchanger = signing.as_ref().map(|(keys, settings)| {
+        let rules = exchange_rules(&config, settings);
+        let (authenticator, policies) = (Arc::clone(&authenticator), Arc::clone(&policies));
+        let (audit, clock) = (Arc::clone(&audit), Arc::clone(&clock));
+        let keys = Arc::clone(keys);
+        Redactor::new().map(|redactor| {
+            Arc::new(Exchanger::new(rules, keys, redactor, authenticator, policies, audit, clock))
+        })
+    });
+    let exchanger = exchanger.transpose()?;
+    let follower = signing.map(|(keys, settings)| {
+        let (audit, clock) = (Arc::clone(&audit), Arc::clone(&clock));
+        tokio::spawn(follow_keys(keys, settings.reload, audit, clock))
+    });
 
     let ports = Ports {
+        exchanger,
         outcomes: OutcomesService::new(
             Arc::clone(&config.facts_keys),
             Arc::clone(&audit),
@@ -116,6 +145,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         state: HttpState {
             health: Arc::new(Health::new(
                 Arc::clone(&authenticator),
+                withdrawals,
                 Arc::clone(&policies),
                 Arc::clone(&store),
             )),
@@ -134,8 +164,12 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     };
     let served = ports.serve(grpc, http, stop).await;
     recorder.abort();
+    reader.abort();
     keys_recorder.abort();
     sweeper.abort();
+    if let Some(follower) = follower {
+        follower.abort();
+    }
     let stopped = system(SystemEvent::Stopped, clock.now());
     audit.append(&Record::System(stopped), clock.now()).await?;
     served
@@ -146,6 +180,7 @@ struct Ports {
     check: CheckService,
     outcomes: OutcomesService,
     state: HttpState,
+    exchanger: Option<Arc<Exchanger>>,
 }
 
 impl Ports {
@@ -171,10 +206,13 @@ impl Ports {
                     until_end(ended.clone()),
                 ),
         );
+        let mut routes = router(self.state);
+        if let Some(exchanger) = self.exchanger {
+            routes = routes.merge(oauth_router(exchanger));
+        }
+        let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
         let mut http = tokio::spawn(
-            axum::serve(http, router(self.state))
-                .with_graceful_shutdown(until_end(ended))
-                .into_future(),
+            axum::serve(http, routes).with_graceful_shutdown(until_end(ended)).into_future(),
         );
         tracing::info!("serving");
         tokio::select! {
@@ -226,6 +264,58 @@ fn rules(config: Config) -> Result<Rules, PlanError> {
         enforce: config.enforce,
         public_url: config.public_url,
     })
+}
+
+fn open_signing_keys(
+    config: &Config,
+    now: UnixMillis,
+) -> Result<Option<(Arc<SigningKeys>, ExchangeSettings)>, KeysError> {
+    let Some(settings) = config.exchange.clone() else { return Ok(None) };
+    Ok(Some((Arc::new(settings.open_keys(now)?), settings)))
+}
+
+fn exchange_rules(config: &Config, settings: &ExchangeSettings) -> ExchangeRules {
+    ExchangeRules {
+        issuer: config.public_url.clone(),
+        terms: settings.terms.clone(),
+        enforce: config.enforce,
+        services: config.services.clone(),
+    }
+}
+
+/// Follows the files of the signing keys, and puts into the audit log what becomes of
+/// them.
+async fn follow_keys(
+    keys: Arc<SigningKeys>,
+    every: Duration,
+    audit: Arc<AuditLog>,
+    clock: Arc<dyn Clock>,
+) {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let (looking, now) = (Arc::clone(&keys), clock.now());
+        let change = match tokio::task::spawn_blocking(move || looking.look(now)).await {
+            Ok(change) => change,
+            Err(error) => {
+                tracing::error!(%error, "the signing keys could not be looked at");
+                continue;
+            }
+        };
+        let record = match change {
+            None => continue,
+            Some(KeyChange::Signs { kid }) => {
+                SystemRecord { key: Some(kid), ..system(SystemEvent::SigningKeyUsed, now) }
+            }
+            Some(KeyChange::Refused { error }) => {
+                SystemRecord { error: Some(error), ..system(SystemEvent::SigningKeysRefused, now) }
+            }
+        };
+        if let Err(error) = audit.append(&Record::System(record), now).await {
+            tracing::error!(%error, "a change of the signing keys could not be recorded");
+        }
+    }
 }
 
 /// Puts into the audit log what becomes of the policy files.
@@ -286,5 +376,5 @@ async fn sweep(approvals: Arc<Approvals>, clock: Arc<dyn Clock>) {
 
 fn system(event: SystemEvent, at: UnixMillis) -> SystemRecord {
     let version = Some(env!("CARGO_PKG_VERSION").to_owned());
-    SystemRecord { event, at, version, policy_set: None, issuer: None, error: None }
+    SystemRecord { event, at, version, policy_set: None, issuer: None, error: None, key: None }
 }

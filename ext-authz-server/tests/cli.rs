@@ -191,6 +191,8 @@ fn what_a_configuration_names_and_is_not_there_is_refused() {
         ("\"$..notes\"", "\"$..[\"", "masking.profiles.notes"),
         ("path: /sql", "path: sql", "sql"),
         ("audiences: [customers]", "audiences: []", "`github` has no audience"),
+        ("  github:\n", "  api-key:\n", "that of API keys"),
+        ("groups:\n", "api_keys: { header: Host }\ngroups:\n", "take another"),
         ("dialect: sqlite", "dialect: sqllite", "did you mean `sqlite`?"),
     ] {
         assert!(CONFIG.contains(right), "{right}");
@@ -281,6 +283,48 @@ fn how_keys_are_fetched_is_bounded_and_checked() {
 }
 
 #[test]
+fn introspection_is_configured_with_a_secret_from_a_file_and_a_prefix_of_its_own() {
+    let folder = Folder::new("introspection");
+    folder.write("client.secret", "hunter2\n");
+    let legacy = r#"  legacy:
+    issuer: https://legacy.example
+    audiences: [customers]
+    introspection:
+      url: https://legacy.example/introspect
+      client_id: chaperone
+      client_secret_file: client.secret
+      prefix: "opq_"
+groups:
+"#;
+    let good = CONFIG.replacen("groups:\n", legacy, 1);
+    let check = |text: &str| {
+        folder.write("chaperone.yaml", text);
+        chaperone(&["config", "check", "--config", &folder.config()], "")
+    };
+    let ran = check(&good);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("legacy (for customers)"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("hunter2"));
+    let other = legacy.replace("legacy", "other");
+    for (right, wrong, told) in [
+        ("https://legacy.example/introspect", "http://legacy.example/introspect", "https"),
+        ("client_secret_file: client.secret", "client_secret_file: other", "cannot read"),
+        ("      client_secret_file: client.secret\n", "", "client_secret_env"),
+        ("client_secret_file: client.secret", "client_secret_env: NO_SUCH_VARIABLE", "not set"),
+        ("opq_", "chp_x", "API keys"),
+        ("opq_", "a b", "prefix"),
+        ("prefix:", "remember_active: 2h\n      prefix:", "at most 900 s"),
+        ("prefix:", "timeout: 0s\n      prefix:", "timeout"),
+        ("groups:\n", other.as_str(), "introspection.prefix"),
+    ] {
+        assert!(good.contains(right), "{right}");
+        let ran = check(&good.replacen(right, wrong, 1));
+        assert_eq!(ran.code, Some(2), "{wrong}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{wrong}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn the_configuration_schema_knows_every_section() {
     let ran = chaperone(&["config", "schema"], "");
     assert_eq!(ran.code, Some(0));
@@ -340,6 +384,78 @@ fn token_verify_answers_in_json_whatever_the_token() {
     assert_eq!(ran.json()["error"]["code"], "malformed");
     let ran = chaperone(&["token", "verify"], "garbage");
     assert_eq!(ran.code, Some(2), "neither a configuration nor an issuer");
+}
+
+/// The configuration with tokens of the server's own.
+fn with_exchange(exchange: &str) -> String {
+    format!("{CONFIG}exchange: {exchange}\n")
+}
+
+#[test]
+fn keys_are_made_listed_and_rotated() {
+    let folder = Folder::new("signing-keys");
+    let keys = |command| chaperone(&["keys", command, "--config", &folder.config()], "");
+    assert_eq!(keys("list").code, Some(2), "there is no section for them");
+    folder.write(
+        "chaperone.yaml",
+        &with_exchange("{ keys: { folder: signing }, audiences: [customers] }"),
+    );
+    let ran = keys("list");
+    assert_eq!((ran.code, ran.stderr.contains("signing")), (Some(2), true), "{}", ran.stderr);
+    let first = keys("rotate");
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    let second = keys("rotate");
+    assert_ne!(first.json()["kid"], second.json()["kid"]);
+    let listed = keys("list");
+    let lines: Vec<_> = listed.stdout.lines().skip(1).collect();
+    assert_eq!(lines.len(), 2, "{}", listed.stdout);
+    assert!(lines[0].contains(first.json()["kid"].as_str().expect("a kid")));
+    assert!(lines[0].contains("signing") && lines[1].contains("pending"), "{}", listed.stdout);
+}
+
+#[test]
+fn an_exchange_that_contradicts_itself_is_refused() {
+    let folder = Folder::new("config-exchange");
+    for (exchange, told) in [
+        ("{ keys: { folder: k }, audiences: [custmers] }", "did you mean `customers`?"),
+        ("{ keys: { folder: k }, audiences: [] }", "exchange.audiences is empty"),
+        ("{ keys: {}, audiences: [customers] }", "one of folder and file"),
+        ("{ keys: { folder: k, file: k.pem }, audiences: [customers] }", "one of folder and file"),
+        ("{ keys: { folder: k, algorithm: RS256 }, audiences: [customers] }", "ES256 or EdDSA"),
+        (
+            "{ keys: { folder: k }, audiences: [customers], max_lifetime: 10s }",
+            "at most `max_lifetime`",
+        ),
+    ] {
+        folder.write("chaperone.yaml", &with_exchange(exchange));
+        let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+        assert_eq!(ran.code, Some(2), "{exchange}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{exchange}: {}", ran.stderr);
+    }
+    folder.write("chaperone.yaml", &CONFIG.replace("github", "chaperone"));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert!(ran.stderr.contains("the server's own alias"), "{}", ran.stderr);
+    let good = "{ keys: { folder: k }, audiences: [customers] }";
+    folder.write("chaperone.yaml", &with_exchange(good));
+    let ran = chaperone(&["config", "check", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("chaperone (for customers)"), "{}", ran.stdout);
+}
+
+#[test]
+fn an_exchange_says_what_it_lacks() {
+    let exchange = |more: &[&str]| {
+        let usual = ["token", "exchange", "--server", "http://127.0.0.1:1", "--timeout", "0"];
+        chaperone(&[&usual, more].concat(), "a.b.c")
+    };
+    let ran = exchange(&[]);
+    assert_eq!((ran.code, ran.stderr.contains("CHAPERONE_TOKEN")), (Some(2), true));
+    let ran = exchange(&["--subject-token-file", "-"]);
+    assert_eq!((ran.code, ran.stderr.contains("CHAPERONE_ACTOR_TOKEN")), (Some(2), true));
+    let both = ["--subject-token-file", "-", "--actor-token-env", "HOME"];
+    let ran = exchange(&both);
+    assert!(ran.code == Some(2) && ran.stderr.contains("what is in HOME is no token"));
+    assert_eq!(ran.stdout, "");
 }
 
 #[test]
@@ -419,6 +535,146 @@ fn an_empty_audit_log_is_intact_and_nothing_waits() {
 }
 
 #[test]
+fn revoke_says_what_is_refused_until_when_and_lift_takes_it_back() {
+    let folder = Folder::new("revoke");
+    let config = folder.config();
+    let run = |arguments: &[&str]| chaperone(&[arguments, &["--config", &config]].concat(), "");
+    let ran = run(&["revoke", "list"]);
+    assert_eq!((ran.code, ran.stdout.trim()), (Some(0), "nothing is revoked"));
+
+    let ran = run(&["revoke", "--subject", "github/repo:acme/shop", "--reason", "it leaked"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let told = "revoked subject github/repo:acme/shop until ";
+    assert!(ran.stdout.starts_with(told), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "");
+    let ran = run(&["revoke", "--jti", "t-1", "--for", "5m", "--by", "ada", "--json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let made = ran.json();
+    assert_eq!((&made["kind"], &made["value"]), (&json!("jti"), &json!("t-1")));
+    assert_eq!((&made["issuer"], &made["by"]), (&Value::Null, &json!("ada")));
+    assert!(ran.stderr.contains("is good again"), "shorter than tokens last: {}", ran.stderr);
+
+    let ran = run(&["revoke", "list"]);
+    for told in ["ID", "github/repo:acme/shop", "it leaked", "*/t-1", "ada"] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+    let listed: Vec<Value> = run(&["revoke", "list", "--json"])
+        .stdout
+        .lines()
+        .map(|line| line.parse().unwrap())
+        .collect();
+    assert_eq!(listed.len(), 2);
+    assert_eq!(listed[1], made);
+    // By default it lasts as long as tokens can: an hour, and 30 seconds of leeway.
+    let lasts = |row: &Value| {
+        let at = |member: &str| row[member].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        at("expires_at").duration_since(at("created_at")).as_secs()
+    };
+    assert_eq!((lasts(&listed[0]), lasts(&listed[1])), (3630, 300));
+
+    let id = made["id"].as_str().unwrap();
+    let ran = run(&["revoke", "lift", id]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("lifted the revocation of jti */t-1"), "{}", ran.stdout);
+    let ran = run(&["revoke", "lift", id]);
+    assert_eq!(ran.code, Some(1), "it is lifted already");
+    assert!(ran.stderr.contains("revocation_not_found"), "{}", ran.stderr);
+    let tail = run(&["audit", "tail"]).stdout;
+    assert!(tail.contains("revoked  subject  github/repo:acme/shop"), "{tail}");
+    assert!(tail.contains("lifted  jti  t-1"), "{tail}");
+    assert_eq!(run(&["audit", "verify"]).json()["intact"], true);
+}
+
+#[test]
+fn revoke_refuses_what_could_match_nobody() {
+    let folder = Folder::new("revoke-usage");
+    let config = folder.config();
+    for (arguments, told) in [
+        (vec!["--subject", "gihtub/x"], "did you mean `github`?"),
+        (vec!["--chain-root", "github"], "<issuer alias>/<subject>"),
+        (vec!["--issuer-key", "github/"], "not empty"),
+        (vec!["--subject", "github/a", "--jti", "b"], "cannot be used with"),
+        (vec!["--jti", "a", "--for", "soon"], "length of time"),
+        (vec![], "required"),
+        (vec!["lift", "rev_1"], "rev_"),
+    ] {
+        let ran =
+            chaperone(&[vec!["revoke"], arguments.clone(), vec!["--config", &config]].concat(), "");
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
+    }
+    let ran = chaperone(&["revoke", "--jti", "a"], "");
+    assert_eq!(ran.code, Some(2), "no configuration is named");
+}
+
+#[test]
+fn an_api_key_is_printed_once_and_listed_without_its_secret() {
+    let folder = Folder::new("api-keys");
+    let config = folder.config();
+    let run = |arguments: &[&str]| chaperone(&[arguments, &["--config", &config]].concat(), "");
+    let ran = run(&["api-keys", "list"]);
+    assert_eq!((ran.code, ran.stdout.trim()), (Some(0), "there are no API keys"));
+
+    let nightly = ["api-keys", "create", "--name", "nightly", "--owner", "corp-idp/ada"];
+    let create = |more: &[&str]| run(&[&nightly, more].concat());
+    let ran = create(&["--expires", "30d", "--group", "ci-jobs", "--group", "batch"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let key = ran.stdout.trim().to_owned();
+    let (id, secret) = key.strip_prefix("chp_").unwrap().split_once('_').unwrap();
+    assert_eq!((id.len(), secret.len()), (16, 64));
+    assert!(ran.stderr.contains("not shown again"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("api_keys: accept"), "no service takes it: {}", ran.stderr);
+    let made = create(&["--expires", "1h", "--json"]).json();
+    assert!(made["key"].as_str().unwrap().starts_with("chp_"), "{made}");
+
+    let ran = run(&["api-keys", "list"]);
+    for told in ["ID", id, "nightly", "corp-idp/ada", "good", "batch ci-jobs"] {
+        assert!(ran.stdout.contains(told), "{told}: {}", ran.stdout);
+    }
+    let stored = std::fs::read(folder.0.join("chaperone.db")).unwrap();
+    let wal = std::fs::read(folder.0.join("chaperone.db-wal")).unwrap_or_default();
+    let all = [ran.stdout.as_bytes(), &stored, &wal].concat();
+    let all = String::from_utf8_lossy(&all).into_owned();
+    assert!(all.contains(id) && !all.contains(secret), "the secret is kept nowhere");
+
+    let ran = run(&["api-keys", "revoke", id]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("api-key/nightly"), "{}", ran.stdout);
+    assert_eq!(run(&["api-keys", "revoke", id]).code, Some(1), "it is revoked already");
+    let listed: Value =
+        run(&["api-keys", "list", "--json"]).stdout.lines().next().unwrap().parse().unwrap();
+    assert_eq!((&listed["id"], &listed["state"]), (&json!(id), &json!("revoked")));
+    let tail = run(&["audit", "tail"]).stdout;
+    assert!(tail.contains("created") && tail.contains("corp-idp/ada"), "{tail}");
+    assert_eq!(run(&["audit", "verify"]).json()["intact"], true);
+}
+
+#[test]
+fn an_api_key_has_an_owner_and_an_end_within_90_days() {
+    let folder = Folder::new("api-keys-usage");
+    let config = folder.config();
+    let create = |arguments: &[&str]| {
+        chaperone(&[&["api-keys", "create", "--config", &config], arguments].concat(), "")
+    };
+    for (arguments, told) in [
+        (vec!["--name", "a", "--expires", "1d"], "--owner"),
+        (vec!["--name", "a", "--owner", "ada"], "--expires"),
+        (vec!["--owner", "ada", "--expires", "1d"], "--name"),
+        (vec!["--name", "a", "--owner", " ", "--expires", "1d"], "owner"),
+        (vec!["--name", "a", "--owner", "ada", "--expires", "91d"], "90 days"),
+        (vec!["--name", "A/b", "--owner", "ada", "--expires", "1d"], "name"),
+    ] {
+        let ran = create(&arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stdout);
+        assert!(ran.stderr.contains(told), "{arguments:?}: {}", ran.stderr);
+    }
+    assert_eq!(create(&["--name", "a", "--owner", "ada", "--expires", "90d"]).code, Some(0));
+    let ran = create(&["--name", "a", "--owner", "eve", "--expires", "1d"]);
+    assert_eq!(ran.code, Some(1), "the name is ada's");
+    assert!(ran.stderr.contains("api_key_name_taken"), "{}", ran.stderr);
+}
+
+#[test]
 fn the_plugin_configuration_holds_the_plan_and_keys_only_when_asked() {
     let folder = Folder::new("plugin-config");
     let ran = chaperone(&["envoy", "plugin-config", "--config", &folder.config()], "");
@@ -432,11 +688,14 @@ fn the_plugin_configuration_holds_the_plan_and_keys_only_when_asked() {
 
 #[test]
 fn every_command_teaches_how_it_is_used() {
-    let commands: [&[&str]; 15] = [
+    let commands: [&[&str]; 24] = [
         &["serve"],
         &["config", "check"],
         &["config", "schema"],
         &["token", "verify"],
+        &["token", "exchange"],
+        &["keys", "list"],
+        &["keys", "rotate"],
         &["inspect"],
         &["mask"],
         &["policy", "check"],
@@ -445,6 +704,12 @@ fn every_command_teaches_how_it_is_used() {
         &["approvals", "show"],
         &["approvals", "approve"],
         &["approvals", "deny"],
+        &["revoke"],
+        &["revoke", "list"],
+        &["revoke", "lift"],
+        &["api-keys", "create"],
+        &["api-keys", "list"],
+        &["api-keys", "revoke"],
         &["audit", "tail"],
         &["audit", "verify"],
         &["envoy", "plugin-config"],

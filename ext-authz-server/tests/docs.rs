@@ -15,7 +15,7 @@ const SECTIONS: [(&str, &str); 6] = [
     ("storage", "storage: { sqlite: { path: chaperone.db } }"),
     ("keys", "keys: { facts: [{ id: k1, file: facts.key }] }"),
     ("issuers", "issuers: { idp: { issuer: https://idp.example, audiences: [orders] } }"),
-    ("services", "services: { orders: { hosts: [orders.example] } }"),
+    ("services", "services: { customers: { hosts: [customers.example] } }"),
     ("policies", "policies: { paths: [policies] }"),
 ];
 

@@ -61,6 +61,26 @@ impl Server {
         Ok(Self { settings, config, facts_key, leash, process })
     }
 
+    /// A second one, on other ports, with the same store, policies and keys.
+    pub async fn replica(&self, grpc_port: u16, http_port: u16) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(&self.config).map_err(Failure::io("read", &self.config))?;
+        let text = text
+            .replace(&self.settings.grpc_port.to_string(), &grpc_port.to_string())
+            .replace(&self.settings.http_port.to_string(), &http_port.to_string());
+        let config = self.config.with_file_name(format!("replica-{grpc_port}.yaml"));
+        std::fs::write(&config, text).map_err(Failure::io("write", &config))?;
+        let settings = ServerSettings { grpc_port, http_port, ..self.settings.clone() };
+        let process = run(&settings, &config, &self.leash).await?;
+        let (facts_key, leash) = (self.facts_key.clone(), self.leash.clone());
+        Ok(Self { settings, config, facts_key, leash, process })
+    }
+
+    /// The port that Envoy asks.
+    pub const fn grpc_port(&self) -> u16 {
+        self.settings.grpc_port
+    }
+
     /// Its configuration file.
     pub fn config(&self) -> &Path {
         &self.config
@@ -74,6 +94,11 @@ impl Server {
     /// The key that the filter seals facts with.
     pub fn facts_key(&self) -> &FactsKey {
         &self.facts_key
+    }
+
+    /// The `chaperone` binary that it runs.
+    pub fn binary(&self) -> &Path {
+        &self.settings.binary
     }
 
     /// The base of its HTTP port.
@@ -300,7 +325,7 @@ fn only_for_us(path: &Path) -> Result<()> {
 async fn run(settings: &ServerSettings, config: &Path, leash: &Leash) -> Result<Process> {
     let mut command = Command::new(&settings.binary);
     command.arg("serve").arg("--config").arg(config).env("NO_COLOR", "1");
-    let log = config.with_file_name("chaperone.log");
+    let log = config.with_extension("log");
     let mut process = Process::start("chaperone", command, &log, leash)?;
     let ready = format!("http://127.0.0.1:{}/readyz", settings.http_port);
     process.ready(&ready, START).await?;

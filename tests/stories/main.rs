@@ -17,5 +17,7 @@ mod masking;
 mod presets;
 mod proofs;
 mod readme;
+mod revocation;
+mod stitching;
 mod tokens;
 mod upstream;

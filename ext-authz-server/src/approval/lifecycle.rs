@@ -315,6 +315,7 @@ fn step(next: &Approval, event: &Event<'_>, now: UnixMillis) -> Result<Batch, Ap
     Ok(Batch {
         approvals: vec![ApprovalChange::Replace(next.to_row()?)],
         entries: vec![event.draft(now)?],
+        ..Batch::default()
     })
 }
 

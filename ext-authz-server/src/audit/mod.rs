@@ -1,6 +1,6 @@
 //! What was decided, kept so that nobody can change it unnoticed.
 //!
-//! `record` is what the log says, `log` how it is written and checked, `gaps` what
+//! `record` and `withdrawal` are what the log says, `log` how it is written and checked, `gaps` what
 //! is missing from it.
 
 mod gaps;
@@ -8,11 +8,13 @@ mod log;
 mod record;
 #[cfg(test)]
 mod tests;
+mod withdrawal;
 
 pub use gaps::{Gap, Gaps};
 pub use log::{AuditError, AuditLog, Bad, Problem, Verification};
 pub use record::{
-    ApprovalEvent, ApprovalRecord, ApprovalRef, CommandRecord, DecisionRecord, HopPolicies,
-    HopRecord, OutcomeRecord, ReasonRecord, Record, RequestRecord, ShadowRecord, SystemEvent,
-    SystemRecord, TokenRecord, Verdict,
+    AncestorRecord, ApprovalEvent, ApprovalRecord, ApprovalRef, CommandRecord, DecisionRecord,
+    ExchangeRecord, HopPolicies, HopRecord, IssuedRecord, OutcomeRecord, ReasonRecord, Record,
+    RequestRecord, ShadowRecord, SystemEvent, SystemRecord, TokenRecord, Verdict,
 };
+pub use withdrawal::{ApiKeyRecord, RevocationRecord};

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::log::AuditError;
+use super::withdrawal::{ApiKeyRecord, RevocationRecord};
 use crate::store::{Draft, Kind};
 use crate::time::UnixMillis;
 
@@ -22,8 +23,14 @@ pub enum Record {
     Outcome(OutcomeRecord),
     /// An approval changed.
     Approval(ApprovalRecord),
+    /// Something was revoked, or a revocation lifted.
+    Revocation(RevocationRecord),
+    /// An API key was made or revoked.
+    ApiKey(ApiKeyRecord),
     /// Something happened to the server itself.
     System(SystemRecord),
+    /// A token was exchanged, or not.
+    Exchange(Box<ExchangeRecord>),
 }
 
 impl Record {
@@ -33,8 +40,15 @@ impl Record {
     pub const OUTCOME: Kind = Kind::named("outcome");
     /// The kind of changes of approvals in the log.
     pub const APPROVAL: Kind = Kind::named("approval");
+    /// The kind of revocations in the log.
+    pub const REVOCATION: Kind = Kind::named("revocation");
+    /// The kind of changes of API keys in the log.
+    pub const API_KEY: Kind = Kind::named("api_key");
     /// The kind of what happened to the server in the log.
     pub const SYSTEM: Kind = Kind::named("system");
+    /// The kind of token exchanges in the log. They are decisions that no filter
+    /// reports on.
+    pub const EXCHANGE: Kind = Kind::named("exchange");
 
     /// The record as an entry of the log, recorded at `at`: its JSON in canonical
     /// form (RFC 8785).
@@ -49,7 +63,12 @@ impl Record {
             Self::Approval(record) => {
                 (Self::APPROVAL, Some(record.decision_id.clone()), canonical(record)?)
             }
+            Self::Revocation(record) => (Self::REVOCATION, None, canonical(record)?),
+            Self::ApiKey(record) => (Self::API_KEY, None, canonical(record)?),
             Self::System(record) => (Self::SYSTEM, None, canonical(record)?),
+            Self::Exchange(record) => {
+                (Self::EXCHANGE, Some(record.decision.decision_id.clone()), canonical(record)?)
+            }
         };
         Ok(Draft { kind, at, decision_id, body })
     }
@@ -101,6 +120,46 @@ pub struct DecisionRecord {
     pub plan: Option<Digest>,
     /// The HTTP status that Envoy was told to answer; 200 for allowed.
     pub http_status: u16,
+}
+
+/// A token that was exchanged, or not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExchangeRecord {
+    /// Who asked for what, and what was decided: the members of a decision.
+    #[serde(flatten)]
+    pub decision: DecisionRecord,
+    /// The token that came of it.
+    pub issued: Option<IssuedRecord>,
+}
+
+/// A token that this server signed, without what would let somebody use it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedRecord {
+    /// Its `jti`.
+    pub id: String,
+    /// The `kid` of the key that signed it.
+    pub key: String,
+    /// Whom it is for.
+    pub audience: String,
+    /// Its `exp`.
+    pub expires_at: UnixMillis,
+    /// What it belongs to, its `txn`.
+    pub transaction: String,
+    /// Whether it is bound to a key.
+    pub bound: bool,
+    /// The tokens that it descends from, the earliest first.
+    pub lineage: Vec<AncestorRecord>,
+}
+
+/// A token that another one descends from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AncestorRecord {
+    /// The alias of its issuer.
+    pub issuer: String,
+    /// The `kid` of the key that signed it.
+    pub key: Option<String>,
+    /// Its `jti`.
+    pub id: Option<String>,
 }
 
 /// What was decided.
@@ -355,6 +414,9 @@ pub struct SystemRecord {
     pub issuer: Option<String>,
     /// What went wrong.
     pub error: Option<String>,
+    /// The key that the event is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// What happens to a server.
@@ -373,6 +435,10 @@ pub enum SystemEvent {
     KeysUnusable,
     /// They can be used again.
     KeysUsable,
+    /// Another key signs tokens; its name is the event's `key`.
+    SigningKeyUsed,
+    /// The signing keys' files are not good; the keys before stay in use.
+    SigningKeysRefused,
 }
 
 /// The canonical JSON of a record (RFC 8785).

@@ -13,7 +13,8 @@ use crate::approval::{
     Ballot, Verdict,
 };
 use crate::config::Config;
-use crate::identity::{Acceptance, PrincipalKind, Token};
+use crate::identity::{Acceptance, PrincipalKind, Token, Withdrawals};
+use crate::store::Store;
 use crate::time::{Clock as _, SystemClock};
 
 /// Lists, shows, approves and denies what waits for a human.
@@ -169,10 +170,11 @@ fn show(arguments: &ShowArguments) -> Result<Done, Failure> {
 
 fn vote(arguments: &VoteArguments, verdict: Verdict) -> Result<Done, Failure> {
     let config = arguments.config.load()?;
-    let approvals = approvals(&config)?;
+    let store = store(&config)?;
+    let approvals = Approvals::new(Arc::clone(&store));
     let token = read_token(&arguments.token_file)?;
     let voted = block_on(async {
-        let approver = approver(&config, &token).await?;
+        let approver = approver(&config, store, &token).await?;
         let reason = arguments.reason.as_deref();
         let ballot = Ballot { approver: &approver, verdict, reason };
         Ok::<_, Failure>(approvals.vote(arguments.id, &ballot, SystemClock.now()).await?)
@@ -182,10 +184,19 @@ fn vote(arguments: &VoteArguments, verdict: Verdict) -> Result<Done, Failure> {
 }
 
 /// Who the token proves, whatever service they are for: an approver calls none.
-async fn approver(config: &Config, token: &Token) -> Result<Approver, Failure> {
+async fn approver(
+    config: &Config,
+    store: Arc<dyn Store>,
+    token: &Token,
+) -> Result<Approver, Failure> {
+    let withdrawals = Arc::new(Withdrawals::new(store));
     let authenticator =
         config.authenticator().map_err(|error| Failure::Usage(error.to_string()))?;
+    let authenticator = authenticator.with_withdrawals(Arc::clone(&withdrawals));
     authenticator.start().await;
+    // After the keys, which may take long: what was revoked is not believed for long.
+    let read = withdrawals.read(SystemClock.now()).await;
+    read.map_err(|error| Failure::Refused(format!("what was revoked cannot be read: {error}")))?;
     let credential =
         authenticator.verify(token, &Acceptance::default(), SystemClock.now()).await.map_err(
             |error| Failure::Refused(format!("the token is refused ({}): {error}", error.code())),
@@ -215,8 +226,12 @@ fn read_token(path: &Path) -> Result<Token, Failure> {
 }
 
 fn approvals(config: &Config) -> Result<Approvals, Failure> {
+    Ok(Approvals::new(store(config)?))
+}
+
+fn store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     let store = config.open_store().map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok(Approvals::new(Arc::new(store)))
+    Ok(Arc::new(store))
 }
 
 impl From<ApprovalError> for Failure {

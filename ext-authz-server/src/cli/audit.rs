@@ -136,7 +136,7 @@ fn summary(entry: &Entry, body: &Value) -> String {
         names.collect::<Vec<_>>().join(between)
     };
     let told = match entry.draft.kind.name() {
-        "decision" => [
+        "decision" | "exchange" => [
             text("/verdict"),
             text("/code"),
             text("/service"),
@@ -153,6 +153,12 @@ fn summary(entry: &Entry, body: &Value) -> String {
         "approval" => {
             [text("/event"), text("/approval_id"), text("/service"), text("/by"), text("/reason")]
         }
+        "revocation" => {
+            let what = format!("{}/{}", text("/issuer"), text("/value"));
+            let what = what.trim_start_matches('/').to_owned();
+            [text("/event"), text("/kind"), what, text("/by"), text("/reason")]
+        }
+        "api_key" => [text("/event"), text("/key_id"), text("/name"), text("/owner"), text("/by")],
         _ => [text("/event"), text("/policy_set"), text("/version"), text("/error"), String::new()],
     };
     let told = told.into_iter().filter(|part| !part.is_empty() && part != "masked=");

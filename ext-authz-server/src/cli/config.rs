@@ -76,6 +76,7 @@ fn issuer(settings: &IssuerSettings) -> Value {
         "algorithms": algorithms.collect::<Vec<_>>(),
         "keys": match &settings.keys {
             KeySource::Unsigned => "certificates only".to_owned(),
+            KeySource::Own(_) => "those that this server signs with".to_owned(),
             KeySource::Document(keys) => format!("{} in the configuration", keys.len()),
             KeySource::Published(published) => published.to_string(),
             KeySource::Review(review) => format!("none; {} is asked", review.url),
@@ -104,7 +105,7 @@ fn resolved(config: &Config, service: &Service) -> Value {
             accepted.is_none_or(|accepted| accepted.contains(&issuer.alias))
         })
         .map(|issuer| {
-            let audiences = service.acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
+            let audiences = service.acceptance.audiences_of(issuer);
             json!({ "issuer": issuer.alias, "audiences": audiences })
         })
         .collect();
@@ -112,6 +113,7 @@ fn resolved(config: &Config, service: &Service) -> Value {
         "service": service.name,
         "hosts": plan.map(|plan| &plan.hosts),
         "callers": issuers,
+        "accepts_api_keys": service.acceptance.api_keys,
         "routes": routes,
         "upstream_credentials": service.upstream.name(),
         "denials_name_policies": service.names_policies,

@@ -2,15 +2,19 @@
 //!
 //! Exit codes: 0 done, 1 the answer is no, 2 usage or configuration error.
 
+mod api_keys;
 mod approvals;
 mod audit;
 mod completions;
 mod config;
 mod envoy;
 mod inspect;
+mod keys;
 mod mask;
+mod operator;
 mod output;
 mod policy;
+mod revoke;
 mod serve;
 mod token;
 
@@ -38,10 +42,13 @@ enum Command {
     Serve(serve::Arguments),
     Config(config::Arguments),
     Token(token::Arguments),
+    Keys(keys::Arguments),
     Inspect(inspect::Arguments),
     Mask(mask::Arguments),
     Policy(policy::Arguments),
     Approvals(approvals::Arguments),
+    Revoke(revoke::Arguments),
+    ApiKeys(api_keys::Arguments),
     Audit(audit::Arguments),
     Envoy(envoy::Arguments),
     Completions(completions::Arguments),
@@ -53,10 +60,13 @@ pub fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Keys(arguments) => keys::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Mask(arguments) => mask::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Approvals(arguments) => approvals::run(&arguments),
+        Command::Revoke(arguments) => revoke::run(&arguments),
+        Command::ApiKeys(arguments) => api_keys::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Envoy(arguments) => envoy::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -39,6 +39,11 @@ pub(super) fn error(message: &str) {
     let _ = writeln!(err, "{on}error:{off} {message}");
 }
 
+/// Says on standard error what is worth knowing beside the answer.
+pub(super) fn note(message: &str) {
+    let _ = writeln!(io::stderr().lock(), "note: {message}");
+}
+
 /// Columns of text, each as wide as its widest cell.
 pub(super) fn table(rows: &[Vec<String>]) -> Result<(), Failure> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -131,7 +131,7 @@ fn explain_request(arguments: &ExplainArguments) -> Result<Done, Failure> {
     std::io::stdin().lock().read_to_string(&mut text)?;
     let request: HypotheticalRequest = serde_json::from_str(&text)
         .map_err(|error| Failure::Usage(format!("the request on standard input: {error}")))?;
-    let services = config.policy_names().services;
+    let services = config.services.keys().cloned().collect();
     let groups = |principal: &_| config.identity.groups.of(principal).cloned().collect();
     let explanation = explain(&policies.current(), config.enforce, &services, &request, groups)
         .map_err(|error| Failure::Usage(format!("the request on standard input: {error}")))?;

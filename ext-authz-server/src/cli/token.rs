@@ -1,5 +1,7 @@
 //! `chaperone token`.
 
+mod exchange;
+
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +15,7 @@ use crate::identity::{
 };
 use crate::time::{Clock as _, SystemClock, UnixMillis};
 
-/// Looks at tokens.
+/// Looks at tokens, and exchanges them.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -30,6 +32,7 @@ enum Command {
     ///
     /// Example: chaperone token verify --config chaperone.yaml < token.jwt
     Verify(VerifyArguments),
+    Exchange(exchange::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -56,13 +59,21 @@ struct VerifyArguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
-    let Command::Verify(arguments) = &arguments.command;
+    let arguments = match &arguments.command {
+        Command::Verify(arguments) => arguments,
+        Command::Exchange(arguments) => return exchange::run(arguments),
+    };
     let verified = match (&arguments.issuer, &arguments.jwks, &arguments.config) {
         (Some(issuer), Some(jwks), _) => {
             verify(&described(issuer, &arguments.audience, jwks)?, arguments.at)?
         }
         (None, None, Some(path)) => {
-            let authenticator = Config::load(path)?.authenticator();
+            let config = Config::load(path)?;
+            let now = SystemClock.now();
+            // Without its keys, only the server's own tokens cannot be verified.
+            let own = config.exchange.as_ref().and_then(|own| own.read_keys(now).ok());
+            tracing::debug!(found = own.is_some(), "our own keys");
+            let authenticator = config.authenticator();
             let authenticator = authenticator.map_err(|error| Failure::Usage(error.to_string()))?;
             verify(&authenticator, arguments.at)?
         }

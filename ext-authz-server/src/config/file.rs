@@ -45,6 +45,9 @@ pub(super) struct File {
     /// How proofs of possession (DPoP) are judged.
     #[serde(default)]
     pub(super) dpop: Dpop,
+    /// API keys, for callers that can do no better.
+    #[serde(default)]
+    pub(super) api_keys: ApiKeys,
     /// What stands behind Envoy, by name.
     pub(super) services: BTreeMap<String, Service>,
     /// Bounds on what is read of a request body.
@@ -56,6 +59,8 @@ pub(super) struct File {
     pub(super) masking: Masking,
     /// What is allowed.
     pub(super) policies: Policies,
+    /// Tokens that this server signs: the token endpoint. Off when left out.
+    pub(super) exchange: Option<Exchange>,
     /// How the filter reports outcomes.
     #[serde(default)]
     pub(super) outcomes: Outcomes,
@@ -188,6 +193,9 @@ pub(super) struct Issuer {
     /// How keys are fetched, where they are.
     #[serde(default)]
     pub(super) fetch: Fetch,
+    /// Where it is asked about opaque tokens (RFC 7662). With this and without `keys`,
+    /// it signs none.
+    pub(super) introspection: Option<Introspection>,
 }
 
 /// How the keys of an issuer are fetched. Redirects are never followed.
@@ -234,6 +242,33 @@ pub(super) enum PrivateAddresses {
     Deny,
     /// From this machine and private networks as well, never from link-local addresses.
     Allow,
+}
+
+/// Where an issuer is asked about its opaque tokens, and how.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Introspection {
+    /// The introspection endpoint (https, or http on a loopback address).
+    #[schemars(with = "String")]
+    pub(super) url: Spanned<String>,
+    /// The name that we are registered under there.
+    pub(super) client_id: String,
+    /// A file that holds our secret there. Relative to the configuration file.
+    pub(super) client_secret_file: Option<PathBuf>,
+    /// An environment variable that holds it.
+    pub(super) client_secret_env: Option<String>,
+    /// What its opaque tokens begin with. Of several issuers with opaque tokens, one
+    /// may be without: it is asked about those with no other one's prefix.
+    pub(super) prefix: Option<String>,
+    /// How long it may take to answer; less than Envoy waits for a decision.
+    #[serde(default = "defaults::introspection_timeout")]
+    pub(super) timeout: Time,
+    /// How long a good token is believed to be good, at most; never past its `exp`.
+    #[serde(default = "defaults::remember_active")]
+    pub(super) remember_active: Time,
+    /// How long a bad one is believed to be bad.
+    #[serde(default = "defaults::remember_inactive")]
+    pub(super) remember_inactive: Time,
 }
 
 /// Where an issuer's keys are: one of these.
@@ -406,6 +441,27 @@ pub(super) enum EnforceHops {
     CurrentActor,
 }
 
+/// API keys.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ApiKeys {
+    /// A header that they may be in, such as `X-Api-Key`, besides `Authorization:
+    /// Bearer`.
+    #[schemars(with = "Option<String>")]
+    pub(super) header: Option<Spanned<String>>,
+}
+
+/// Whether a service takes API keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ApiKeyUse {
+    /// No.
+    #[default]
+    Refuse,
+    /// Yes, as far as policies permit.
+    Accept,
+}
+
 /// One service behind Envoy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -417,6 +473,9 @@ pub(super) struct Service {
     pub(super) issuers: Option<Vec<Spanned<String>>>,
     /// The audiences that it accepts; by default those of the issuer.
     pub(super) audiences: Option<BTreeSet<String>>,
+    /// Whether callers with API keys may call it, which are of no issuer.
+    #[serde(default)]
+    pub(super) api_keys: ApiKeyUse,
     /// What to read on which paths; other paths are plain HTTP.
     #[serde(default)]
     pub(super) routes: Vec<Route>,
@@ -547,8 +606,53 @@ impl Default for Outcomes {
     }
 }
 
+/// Tokens that this server signs, in exchange for others (RFC 8693). Their issuer has
+/// the alias `chaperone`; their `iss` is `public_url`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Exchange {
+    /// The keys that sign them.
+    pub(super) keys: SigningKeys,
+    /// The audiences that tokens may be for: each is the name of a service, or one of
+    /// its `audiences`.
+    #[schemars(with = "Vec<String>")]
+    pub(super) audiences: Vec<Spanned<String>>,
+    /// Scopes that a token may get whose parent says nothing of scopes; by default
+    /// none.
+    #[serde(default)]
+    pub(super) scopes: BTreeSet<String>,
+    /// How long a token lives when nobody asks for less.
+    #[serde(default = "defaults::token_lifetime")]
+    pub(super) lifetime: Time,
+    /// How long a token lives at most; by default `lifetime`.
+    pub(super) max_lifetime: Option<Time>,
+}
+
+/// Where the keys are that sign tokens: one of `folder` and `file`. Files are PKCS#8
+/// PEM, P-256 or Ed25519, readable by their owner only.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SigningKeys {
+    /// A folder of `*.pem`; the newest signs. The first one is made when there is none.
+    /// Relative to the configuration file.
+    pub(super) folder: Option<PathBuf>,
+    /// One file. Relative to the configuration file.
+    pub(super) file: Option<PathBuf>,
+    /// What new keys sign with: `ES256` or `EdDSA`.
+    #[serde(default = "defaults::signing_algorithm")]
+    #[schemars(with = "String")]
+    pub(super) algorithm: Spanned<String>,
+    /// How long a new key is published before it signs, which is how long others may
+    /// keep the published keys.
+    #[serde(default = "defaults::publish_ahead")]
+    pub(super) publish_ahead: Time,
+    /// How often the files are looked at for changes.
+    #[serde(default = "defaults::policy_reload")]
+    pub(super) reload: Time,
+}
+
 mod defaults {
-    use super::{Duration, Time};
+    use super::{Duration, Spanned, Time};
 
     pub(super) fn facts_window() -> Time {
         Time(Duration::from_secs(5))
@@ -566,8 +670,33 @@ mod defaults {
         Time(Duration::from_hours(24))
     }
 
+    pub(super) fn introspection_timeout() -> Time {
+        Time(Duration::from_millis(1500))
+    }
+
+    pub(super) fn remember_active() -> Time {
+        Time(Duration::from_mins(1))
+    }
+
+    pub(super) fn remember_inactive() -> Time {
+        Time(Duration::from_secs(5))
+    }
+
     pub(super) fn review_cache() -> Time {
         Time(Duration::from_secs(30))
+    }
+
+    pub(super) fn token_lifetime() -> Time {
+        Time(Duration::from_secs(90))
+    }
+
+    pub(super) fn publish_ahead() -> Time {
+        Time(Duration::from_mins(5))
+    }
+
+    pub(super) fn signing_algorithm() -> Spanned<String> {
+        let nowhere = serde_saphyr::Location::UNKNOWN;
+        Spanned::new("ES256".to_owned(), nowhere, nowhere)
     }
 
     pub(super) fn policy_reload() -> Time {

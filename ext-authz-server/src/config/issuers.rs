@@ -7,15 +7,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde_saphyr::Spanned;
+use zeroize::Zeroizing;
 
 use super::error::{ConfigError, unknown};
-use super::file;
-use super::token_review;
 use super::value::Time;
+use super::{exchange, file, token_review};
 use crate::identity::{
-    Algorithm, AttributeClaim, AttributeForm, FetchSettings, GroupClaim, InCluster, IssuerAlias,
-    IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource, Preset, PresetIssuer, PrincipalKind,
-    PrivateAddresses, TokenProfile, TrustDomain,
+    Algorithm, AttributeClaim, AttributeForm, ClientSecret, FetchSettings, GroupClaim, InCluster,
+    IntrospectionSettings, IssuerAlias, IssuerSettings, IssuerUrl, JwkSet, JwksUrl, KeySource,
+    Preset, PresetIssuer, PrincipalKind, PrivateAddresses, TokenProfile, TrustDomain,
 };
 
 /// What an issuer signs with and how long its tokens live when nothing says otherwise.
@@ -25,6 +25,12 @@ const MAX_LIFETIME: Duration = Duration::from_hours(1);
 const MAX_FETCH_TIMEOUT: Duration = Duration::from_mins(1);
 /// A document is held in memory, and read by a thread that has other work.
 const MAX_FETCH_BYTES: usize = 16 * 1024 * 1024;
+/// Longer than any caller waits.
+const MAX_INTROSPECTION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a token may be good here after its issuer has revoked it.
+const MAX_REMEMBERED_ACTIVE: Duration = Duration::from_mins(15);
+/// How long a new token may be bad here because it was tried too early.
+const MAX_REMEMBERED_INACTIVE: Duration = Duration::from_mins(1);
 
 /// Resolves every issuer.
 pub(super) fn resolve(
@@ -35,8 +41,20 @@ pub(super) fn resolve(
     if written.is_empty() {
         errors.push(ConfigError::general("issuers is empty; nobody could call"));
     }
+    if written.contains_key(IssuerAlias::API_KEYS) {
+        let alias = IssuerAlias::API_KEYS;
+        errors.push(ConfigError::general(format!(
+            "issuers.{alias}: this alias is that of API keys; take another"
+        )));
+    }
     let aliases: Vec<String> = written.keys().cloned().collect();
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
+    if aliases.contains(&exchange::ALIAS) {
+        errors.push(ConfigError::general(format!(
+            "issuers.{}: this is the server's own alias; take another",
+            exchange::ALIAS
+        )));
+    }
     written
         .into_iter()
         .filter_map(|(alias, issuer)| {
@@ -82,6 +100,7 @@ impl Resolver<'_> {
         let profile = self.profile(preset, written.trust_domain.as_ref())?;
         let issuer = self.issuer_url(preset, &profile, written.issuer.as_ref());
         let keys = issuer.as_ref().and_then(|issuer| {
+            let asked = written.introspection.is_some();
             let keys = match &written.keys {
                 file::IssuerKeys {
                     token_review: Some(review),
@@ -90,7 +109,7 @@ impl Resolver<'_> {
                     jwks: None,
                     certificates_only: false,
                 } => token_review::source(review, preset, &written.audiences, self.folder),
-                keys => key_source(keys, issuer, preset, self.folder),
+                keys => key_source(keys, asked, issuer, preset, self.folder),
             };
             keys.map_err(|message| self.error(&format!("keys: {message}"))).ok()
         });
@@ -134,6 +153,7 @@ impl Resolver<'_> {
             refresh: written.refresh.0,
             max_stale: written.max_stale.0,
             fetch: self.fetch(written.fetch, cluster),
+            introspection: written.introspection.and_then(|written| self.introspection(&written)),
             issuer: issuer?,
             keys: keys?,
         };
@@ -276,6 +296,39 @@ impl Resolver<'_> {
         written.iter().filter_map(parse).collect()
     }
 
+    fn introspection(&mut self, written: &file::Introspection) -> Option<IntrospectionSettings> {
+        let url = JwksUrl::parse(&written.url.value).map_err(|_| {
+            let message = "introspection is asked by https, or by http on a loopback address, \
+                           with no user name in the URL";
+            self.errors.push(ConfigError::at(&written.url, message));
+        });
+        let secret = client_secret(written, self.folder)
+            .map_err(|message| self.error(&format!("introspection: {message}")));
+        if let Some(prefix) = &written.prefix
+            && let Err(message) = check_prefix(prefix)
+        {
+            self.error(&format!("introspection.prefix: {message}"));
+        }
+        for (name, time, most) in [
+            ("timeout", written.timeout, MAX_INTROSPECTION_TIMEOUT),
+            ("remember_active", written.remember_active, MAX_REMEMBERED_ACTIVE),
+            ("remember_inactive", written.remember_inactive, MAX_REMEMBERED_INACTIVE),
+        ] {
+            if time.0 > most || (name == "timeout" && time.0.is_zero()) {
+                self.error(&format!("introspection.{name} is at most {} s", most.as_secs()));
+            }
+        }
+        Some(IntrospectionSettings {
+            url: url.ok()?,
+            client_id: written.client_id.clone(),
+            client_secret: secret.ok()?,
+            prefix: written.prefix.clone(),
+            timeout: written.timeout.0,
+            remember_active: written.remember_active.0,
+            remember_inactive: written.remember_inactive.0,
+        })
+    }
+
     fn error(&mut self, message: &str) {
         self.errors.push(ConfigError::general(format!("issuers.{}.{message}", self.alias)));
     }
@@ -304,6 +357,7 @@ fn pod_file(path: &str) -> Option<PathBuf> {
 
 fn key_source(
     written: &file::IssuerKeys,
+    asked: bool,
     issuer: &IssuerUrl,
     preset: Option<Preset>,
     folder: &Path,
@@ -318,6 +372,7 @@ fn key_source(
         return Err("write one of jwks_url, jwks_file, jwks and token_review".to_owned());
     }
     match (&written.jwks_url, &written.jwks_file, &written.jwks) {
+        (None, None, None) if asked => Ok(KeySource::Unsigned),
         (None, None, None) => match preset.and_then(|preset| preset.in_cluster(issuer.as_str())) {
             Some(cluster) => JwksUrl::parse(cluster.jwks_url).map(KeySource::url),
             None => KeySource::discovery(issuer),
@@ -338,6 +393,32 @@ fn key_source(
             .map_err(|error| format!("jwks: {error}")),
         _ => Err("write one of jwks_url, jwks_file and jwks".to_owned()),
     }
+}
+
+fn client_secret(written: &file::Introspection, folder: &Path) -> Result<ClientSecret, String> {
+    let text = match (&written.client_secret_file, &written.client_secret_env) {
+        (Some(path), None) => {
+            let path = folder.join(path);
+            std::fs::read_to_string(&path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?
+        }
+        (None, Some(name)) => std::env::var(name)
+            .map_err(|_| format!("the environment variable {name} is not set"))?,
+        _ => return Err("write either client_secret_file or client_secret_env".to_owned()),
+    };
+    let text = Zeroizing::new(text);
+    ClientSecret::new(text.trim()).ok_or_else(|| "the client secret is empty".to_owned())
+}
+
+fn check_prefix(prefix: &str) -> Result<(), &'static str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    if prefix.is_empty() || !prefix.bytes().all(allowed) {
+        return Err("a prefix is made of what tokens are made of, such as `opq_`");
+    }
+    if prefix.starts_with("chp_") {
+        return Err("`chp_` is what API keys begin with; take another");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

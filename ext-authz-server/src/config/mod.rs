@@ -5,6 +5,7 @@
 //! it can be built.
 
 mod error;
+mod exchange;
 mod file;
 mod issuers;
 mod keys;
@@ -15,6 +16,7 @@ mod token_review;
 mod value;
 
 pub use error::{ConfigError, ConfigErrors};
+pub use exchange::ExchangeSettings;
 pub use resolve::{Config, ListenAddresses, PolicySettings, StorageSettings};
 
 /// The JSON Schema of the configuration file.

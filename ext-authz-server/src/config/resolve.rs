@@ -15,11 +15,13 @@ use chaperone_inspection::seal::FactsKey;
 use serde_saphyr::Spanned;
 
 use super::error::{ConfigError, ConfigErrors};
-use super::{file, issuers, keys, proofs, services};
+use super::exchange::ExchangeSettings;
+use super::{exchange, file, issuers, keys, proofs, services};
 use crate::identity::{
-    Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderNameError, Holds,
-    PrincipalPattern, SecondCredential, SettingsError,
+    Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderName, HeaderNameError,
+    Holds, IssuerAlias, PrincipalPattern, SecondCredential, SettingsError,
 };
+use crate::issuing::SERVER;
 use crate::policy::{Enforce, Known, PolicySources, ProfileName};
 use crate::service::Service;
 use crate::store::{Durability, SqliteStore, StoreError};
@@ -51,6 +53,8 @@ pub struct Config {
     pub policies: PolicySettings,
     /// How the filter reports outcomes.
     pub outcomes: OutcomesConfig,
+    /// The tokens that the server signs; `None` when it signs none.
+    pub exchange: Option<ExchangeSettings>,
 }
 
 /// Where the server listens.
@@ -128,7 +132,12 @@ impl Config {
     pub fn policy_names(&self) -> Known {
         Known {
             profiles: self.profiles.keys().cloned().collect(),
-            services: self.services.keys().cloned().collect(),
+            services: self
+                .services
+                .keys()
+                .cloned()
+                .chain(self.exchange.as_ref().map(|_| SERVER.to_owned()))
+                .collect(),
         }
     }
 
@@ -139,17 +148,28 @@ impl Config {
 }
 
 fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) -> Config {
-    let issuers = issuers::resolve(written.issuers, folder, errors);
-    let aliases: Vec<&str> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
+    let public_url = public_url(written.public_url, written.listen.http, errors);
+    let mut issuers = issuers::resolve(written.issuers, folder, errors);
+    let own = written.exchange.is_some().then_some(exchange::ALIAS);
+    let aliases: Vec<String> =
+        issuers.iter().map(|issuer| issuer.alias.as_str()).chain(own).map(str::to_owned).collect();
+    let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
     let limits = written.limits;
-    let resolved = services::resolve(written.services, &issuers, folder, errors);
+    let mut resolved = services::resolve(written.services, &aliases, &issuers, folder, errors);
     let facts_keys = keys::facts_keys(&written.keys.facts, folder, errors);
+    let exchange = written.exchange.and_then(|written| {
+        exchange::resolve(written, &public_url, folder, &mut resolved.services, errors)
+    });
+    if let Some(exchange) = &exchange {
+        issuers.extend(exchange.issuer(&issuers));
+    }
+    let second = second_credential(written.chain.second_credential, errors);
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
         errors.push(ConfigError::general(format!("services: {error}")));
     }
     Config {
-        public_url: public_url(written.public_url, written.listen.http, errors),
+        public_url,
         listen: ListenAddresses { grpc: written.listen.grpc, http: written.listen.http },
         storage: StorageSettings {
             path: folder.join(written.storage.sqlite.path),
@@ -162,10 +182,11 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         identity: AuthenticatorSettings {
             groups: groups(written.groups, &aliases, errors),
             max_depth: written.chain.max_depth,
-            second: second_credential(written.chain.second_credential, errors),
+            api_key_header: api_key_header(written.api_keys.header, second.as_ref(), errors),
+            second,
             peer: proofs::peer(written.peer.as_ref(), errors),
             proofs: proofs::settings(&written.dpop, &facts_keys, errors),
-            issuers: issuers.clone(),
+            issuers,
         },
         facts_keys: facts_keys.into(),
         enforce: match written.chain.enforce {
@@ -180,6 +201,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
             interval_ms: u64::try_from(written.outcomes.interval.0.as_millis()).unwrap_or(u64::MAX),
             batch: written.outcomes.batch.max(1),
         },
+        exchange,
         plan,
     }
 }
@@ -197,6 +219,26 @@ fn second_credential(
         file::Holds::Actor => Holds::Actor,
     };
     Some(SecondCredential { header: name.ok()?, holds })
+}
+
+fn api_key_header(
+    written: Option<Spanned<String>>,
+    second: Option<&SecondCredential>,
+    errors: &mut Vec<ConfigError>,
+) -> Option<HeaderName> {
+    let written = written?;
+    let name: HeaderName = written
+        .value
+        .parse()
+        .map_err(|error: HeaderNameError| {
+            errors.push(ConfigError::at(&written, format!("`{}`: {error}", written.value)));
+        })
+        .ok()?;
+    if second.is_some_and(|second| second.header == name) {
+        let message = format!("`{}` holds the second credential already", written.value);
+        errors.push(ConfigError::at(&written, message));
+    }
+    Some(name)
 }
 
 fn public_url(written: Option<String>, http: SocketAddr, errors: &mut Vec<ConfigError>) -> String {
@@ -231,10 +273,11 @@ fn groups(
     GroupPatterns::new(groups)
 }
 
-/// A pattern of an issuer that is not there would match nobody.
+/// A pattern of an issuer that is not there would match nobody. API keys are of none.
 fn principal_pattern(text: &str, aliases: &[&str]) -> Result<PrincipalPattern, String> {
     let pattern: PrincipalPattern = text.parse().map_err(|error| format!("`{text}`: {error}"))?;
     match pattern.issuer() {
+        Some(alias) if alias.as_str() == IssuerAlias::API_KEYS => Ok(pattern),
         Some(alias) if !aliases.contains(&alias.as_str()) => {
             Err(super::error::unknown("issuer", alias.as_str(), aliases))
         }

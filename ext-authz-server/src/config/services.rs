@@ -21,14 +21,14 @@ pub(super) struct Resolved {
     pub(super) plans: Vec<ServicePlan>,
 }
 
-/// Resolves every service against those issuers.
+/// Resolves every service against those issuers; `aliases` are theirs and our own.
 pub(super) fn resolve(
     written: BTreeMap<String, file::Service>,
+    aliases: &[&str],
     issuers: &[IssuerSettings],
     folder: &Path,
     errors: &mut Vec<ConfigError>,
 ) -> Resolved {
-    let aliases: Vec<_> = issuers.iter().map(|issuer| issuer.alias.as_str()).collect();
     if written.is_empty() {
         errors.push(ConfigError::general("services is empty; there is nothing to guard"));
     }
@@ -40,8 +40,10 @@ pub(super) fn resolve(
             .map(|route| RoutePlan { path: route.path, inspect: route.inspect })
             .collect();
         let acceptance = Acceptance {
-            issuers: service.issuers.map(|issuers| configured(&issuers, &aliases, errors)),
+            issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
+            api_keys: service.api_keys == file::ApiKeyUse::Accept,
+            ..Acceptance::default()
         };
         if acceptance.audiences.as_ref().is_some_and(BTreeSet::is_empty) {
             errors.push(ConfigError::general(format!(

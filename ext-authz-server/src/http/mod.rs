@@ -1,5 +1,7 @@
 //! The HTTP port: health for probes, and an approval's state for the caller that
-//! waits for it.
+//! waits for it; the server as an issuer (`oauth`).
+
+mod oauth;
 
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use serde_json::json;
 use crate::approval::{ApprovalId, Approvals};
 use crate::health::Health;
 use crate::time::Clock;
+
+pub use self::oauth::router as oauth_router;
 
 /// What the routes need.
 #[derive(Clone)]

@@ -13,11 +13,14 @@ use super::chain::{Assurance, Chain, CredentialKind, GroupName, Hop, IssuerAlias
 use super::claims::{Claims, name};
 use super::error::IdentityError;
 use super::groups::{GroupClaim, GroupPatterns};
+use super::own;
 
 /// What is known of the issuers when a chain is read.
 pub(super) struct Signed<'a> {
     /// The alias of the token's issuer.
     pub(super) signer: &'a IssuerAlias,
+    /// Whether that is this server, whose tokens say of each hop what was known of it.
+    pub(super) own: bool,
     /// The claims that its groups are in.
     pub(super) group_claims: &'a [GroupClaim],
     /// The attributes that it tells of its own principals.
@@ -133,6 +136,11 @@ impl Signed<'_> {
             Assurance::Asserted
         };
         let mut groups: BTreeSet<GroupName> = self.patterns.of(&principal).cloned().collect();
+        if self.own {
+            let mut hop = own::restored(principal, described_by)?;
+            hop.groups.append(&mut groups);
+            return Ok(hop);
+        }
         let mut described = BTreeMap::new();
         // To name somebody of another issuer in a chain is not to say what groups
         // they are in, or what else they are.
@@ -170,6 +178,7 @@ mod tests {
         let patterns = GroupPatterns::new([("ci".parse().unwrap(), vec![pattern])].into());
         let signed = Signed {
             signer: &alias("platform"),
+            own: false,
             group_claims: &group_claims,
             attribute_claims: &attribute_claims,
             may_attest: &BTreeSet::from([alias("github")]),

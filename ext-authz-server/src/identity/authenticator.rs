@@ -12,7 +12,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::possession::{KeyShown, Sent};
+pub(super) use self::possession::{KeyShown, Sent};
+use self::unsigned::api_key;
 use super::acting::Shown;
 use super::actors::Signed;
 use super::cache::{Remembered, VerifiedTokens, weight_of};
@@ -23,17 +24,21 @@ use super::dpop::{ProofSettings, Proofs};
 use super::error::IdentityError;
 use super::fetch::{Clients, FetcherError, KeyFetcher};
 use super::groups::GroupPatterns;
-use super::issuer::{IssuerSettings, KeySource, PrincipalKind, PublishedAt};
+use super::introspection::{Introspector, PrefixTwice, Prefixes};
+use super::issuer::{IssuerSettings, IssuerUrl, KeySource, PrincipalKind, PublishedAt};
 use super::jwks::VerificationKey;
 use super::jwt::{Claimed, Unverified};
 use super::key_events::{KeysEvent, Teller};
 use super::keys::{Keys, PublishedKeys};
+use super::own;
 use super::peer::PeerSource;
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
+use super::revocation::ids_of;
 use super::spiffe::{SpiffeId, TrustDomain};
-use super::token::{Scheme, Token, TokenDigest};
+use super::token::{Scheme, Token, TokenDigest, sent};
 use super::token_review::TokenReview;
 use super::verified::{TokenFacts, VerifiedToken};
+use super::withdrawals::Withdrawals;
 use crate::time::UnixMillis;
 
 /// The most hops that may be configured: a chain is an argument about trust, and no
@@ -47,9 +52,31 @@ pub struct Acceptance {
     pub issuers: Option<BTreeSet<IssuerAlias>>,
     /// The `aud` values that are for it; `None` for those of the token's issuer.
     pub audiences: Option<BTreeSet<String>>,
+    /// The `aud` values that are for it in tokens that this server signed; `None` for
+    /// the same ones as in others. One server signs for many services, and a token
+    /// for one of them is for no other.
+    pub own: Option<BTreeSet<String>>,
+    /// The `aud` values that are for it besides, in tokens that others signed.
+    pub also: BTreeSet<String>,
+    /// Whether agents with API keys may call it, which are of no issuer.
+    pub api_keys: bool,
 }
 
 impl Acceptance {
+    /// Whether a token of `issuer` with those `audiences` is for the service.
+    fn is_meant(&self, audiences: &BTreeSet<String>, issuer: &IssuerSettings) -> bool {
+        let also = !issuer.is_own() && !audiences.is_disjoint(&self.also);
+        also || !audiences.is_disjoint(self.audiences_of(issuer))
+    }
+
+    /// The `aud` values that are for it in tokens of `issuer`.
+    pub fn audiences_of<'a>(&'a self, issuer: &'a IssuerSettings) -> &'a BTreeSet<String> {
+        match &self.own {
+            Some(own) if issuer.is_own() => own,
+            _ => self.audiences.as_ref().unwrap_or(&issuer.audiences),
+        }
+    }
+
     fn accepts(&self, issuer: &IssuerAlias) -> Result<(), IdentityError> {
         match &self.issuers {
             Some(issuers) if !issuers.contains(issuer) => Err(IdentityError::IssuerNotAccepted),
@@ -96,6 +123,9 @@ pub enum SettingsError {
     /// Two issuers have one alias.
     #[error("there are two issuers `{0}`")]
     AliasTwice(IssuerAlias),
+    /// The alias is that of API keys.
+    #[error("the alias `{0}` is that of API keys; take another")]
+    AliasReserved(IssuerAlias),
     /// Two issuers have one `iss`.
     #[error("the issuers `{0}` and `{1}` have the same `issuer`")]
     IssuerTwice(IssuerAlias, IssuerAlias),
@@ -116,6 +146,11 @@ pub enum SettingsError {
     /// A group's pattern mentions an issuer that is not configured.
     #[error("a group has principals of the issuer `{0}`, which is not configured")]
     PatternIssuerUnknown(IssuerAlias),
+    /// It is not clear whom to ask about an opaque token.
+    #[error(
+        "the issuers `{0}` and `{1}` have opaque tokens; give each an `introspection.prefix` of its own"
+    )]
+    PrefixTwice(IssuerAlias, IssuerAlias),
     /// Two issuers have one trust domain.
     #[error("the issuers `{0}` and `{1}` have the same `trust_domain`")]
     TrustDomainTwice(IssuerAlias, IssuerAlias),
@@ -158,6 +193,8 @@ pub struct AuthenticatorSettings {
     pub max_depth: usize,
     /// Where requests may carry a second credential.
     pub second: Option<SecondCredential>,
+    /// The header that an API key may be in, besides `Authorization`.
+    pub api_key_header: Option<HeaderName>,
     /// Where it is told who the peer of a request is.
     pub peer: PeerSource,
     /// How proofs of possession are judged.
@@ -172,6 +209,7 @@ impl AuthenticatorSettings {
             groups: GroupPatterns::default(),
             max_depth: 8,
             second: None,
+            api_key_header: None,
             peer: PeerSource::default(),
             proofs: ProofSettings::default(),
         }
@@ -184,10 +222,13 @@ pub struct Authenticator {
     aliases: BTreeMap<String, IssuerAlias>,
     patterns: GroupPatterns,
     max_depth: usize,
+    prefixes: Prefixes,
     second: Option<SecondCredential>,
+    api_key_header: Option<HeaderName>,
     trust_domains: BTreeMap<TrustDomain, IssuerAlias>,
     peer: PeerSource,
     proofs: Proofs,
+    withdrawals: Option<Arc<Withdrawals>>,
     verified: VerifiedTokens,
     /// Keep keys fresh; they end with the authenticator.
     tasks: OnceLock<JoinSet<()>>,
@@ -196,6 +237,7 @@ pub struct Authenticator {
 struct Issuer {
     settings: IssuerSettings,
     keys: Keys,
+    introspector: Option<Introspector>,
 }
 
 impl fmt::Debug for Authenticator {
@@ -212,8 +254,15 @@ impl Authenticator {
     /// [`Self::start`] on.
     pub fn new(settings: AuthenticatorSettings) -> Result<Self, SettingsError> {
         check(&settings)?;
-        let AuthenticatorSettings { issuers, groups: patterns, max_depth, second, peer, proofs } =
-            settings;
+        let AuthenticatorSettings {
+            issuers,
+            groups: patterns,
+            max_depth,
+            second,
+            api_key_header,
+            peer,
+            proofs,
+        } = settings;
         let trust_domains = issuers
             .iter()
             .filter_map(|issuer| Some((issuer.trust_domain()?.clone(), issuer.alias.clone())))
@@ -226,18 +275,33 @@ impl Authenticator {
             .into_iter()
             .map(|settings| Ok((settings.alias.clone(), Issuer::new(settings, &mut clients)?)))
             .collect::<Result<_, SettingsError>>()?;
+        let asked = issuers
+            .iter()
+            .filter_map(|(alias, issuer)| Some((alias, issuer.settings.introspection.as_ref()?)));
+        let prefixes = Prefixes::new(asked)
+            .map_err(|PrefixTwice(one, other)| SettingsError::PrefixTwice(one, other))?;
         Ok(Self {
             issuers,
             aliases,
             patterns,
             max_depth,
+            prefixes,
             second,
+            api_key_header,
             trust_domains,
             peer,
             proofs: Proofs::new(proofs),
+            withdrawals: None,
             verified: VerifiedTokens::default(),
             tasks: OnceLock::new(),
         })
+    }
+
+    /// The same one, which refuses what was revoked, and knows API keys. Without them
+    /// nothing is revoked, and no API key is known.
+    #[must_use]
+    pub fn with_withdrawals(self, withdrawals: Arc<Withdrawals>) -> Self {
+        Self { withdrawals: Some(withdrawals), ..self }
     }
 
     /// Fetches published keys, waits until each set of them was fetched or could not
@@ -287,9 +351,32 @@ impl Authenticator {
         self.verified.len()
     }
 
+    /// The `iss` of the issuer of that alias.
+    pub fn issuer_url(&self, alias: &IssuerAlias) -> Option<&IssuerUrl> {
+        self.issuers.get(alias).map(|issuer| &issuer.settings.issuer)
+    }
+
+    /// The most hops in a chain.
+    pub(super) const fn max_depth(&self) -> usize {
+        self.max_depth
+    }
+
     /// The header that a second credential is read from, if any is.
     pub fn second_header(&self) -> Option<&HeaderName> {
         self.second.as_ref().map(|second| &second.header)
+    }
+
+    /// The header that an API key is read from, if any is.
+    pub const fn api_key_header(&self) -> Option<&HeaderName> {
+        self.api_key_header.as_ref()
+    }
+
+    /// The headers besides `Authorization` that hold credentials of ours in a request
+    /// to a service that accepts what `acceptance` says.
+    pub fn credential_headers(&self, acceptance: &Acceptance) -> Vec<String> {
+        let api_key = self.api_key_header().filter(|_| acceptance.api_keys);
+        let headers = self.second_header().into_iter().chain(api_key);
+        headers.map(|header| header.as_str().to_owned()).collect()
     }
 
     /// Who the credentials of a request prove at `now`, for a service that accepts
@@ -300,24 +387,48 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
+        let credential = self.credential(presented, acceptance, now).await?;
+        self.still_good(&credential, now)?;
+        Ok(credential)
+    }
+
+    /// Whether nothing of a credential was revoked until `now`.
+    pub fn still_good(
+        &self,
+        credential: &Credential,
+        now: UnixMillis,
+    ) -> Result<(), IdentityError> {
+        let Some(withdrawals) = &self.withdrawals else { return Ok(()) };
+        let actor = credential.actor.as_deref();
+        let ids = ids_of(&credential.token).chain(actor.into_iter().flat_map(ids_of));
+        withdrawals.revocations.check(&credential.chain, ids, now)
+    }
+
+    /// What the credentials of a request prove, revoked or not.
+    async fn credential(
+        &self,
+        presented: &Presented<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Credential, IdentityError> {
         let peer = self.peer.peer(&presented.peer)?;
         let peer = peer.as_ref();
         let second = self.second_of(presented)?;
-        let first = match presented.authorization {
-            Some(authorization) => {
-                let (scheme, token) = Token::from_authorization(authorization)?;
+        let first = match (api_key(presented, acceptance)?, presented.authorization) {
+            (Some(key), _) => self.keyed(&key, now)?,
+            (None, Some(authorization)) => {
+                let (scheme, text) = sent(authorization)?;
                 let key = match scheme {
                     Scheme::Bearer => KeyShown::No,
                     Scheme::Dpop => KeyShown::ByProof(presented),
                 };
-                let sent = Sent { key, peer };
-                self.shown(&token, &sent, acceptance, now).await?
+                self.signed_or_opaque(text, &Sent { key, peer }, acceptance, now).await?
             }
             // A certificate says who calls, never on whose behalf.
-            None if matches!(second, Some((_, Holds::Actor))) => {
+            (None, None) if matches!(second, Some((_, Holds::Actor))) => {
                 return Err(IdentityError::TokenMissing);
             }
-            None => self.certified(peer, acceptance, now)?,
+            (None, None) => self.certified(peer, acceptance, now)?,
         };
         let Some((second, holds)) = second else {
             return Ok(self.calling(first, peer)?.alone());
@@ -356,7 +467,7 @@ impl Authenticator {
     }
 
     /// The token, if it is good for this request.
-    async fn shown(
+    pub(super) async fn shown(
         &self,
         token: &Token,
         sent: &Sent<'_>,
@@ -365,9 +476,21 @@ impl Authenticator {
     ) -> Result<Shown, IdentityError> {
         let text = token.as_str();
         let (token, issuer) = self.signed(token, acceptance, now).await?;
+        self.fits(token, text, issuer, sent, acceptance, now)
+    }
+
+    /// The token of `issuer`, sent as `text`, if it is good for this request.
+    fn fits(
+        &self,
+        token: Arc<VerifiedToken>,
+        text: &str,
+        issuer: &IssuerSettings,
+        sent: &Sent<'_>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Shown, IdentityError> {
         token.lifetime.check(now, issuer.leeway, issuer.max_lifetime)?;
-        let audiences = acceptance.audiences.as_ref().unwrap_or(&issuer.audiences);
-        if token.audiences.is_disjoint(audiences) {
+        if !acceptance.is_meant(&token.audiences, issuer) {
             return Err(IdentityError::AudienceMismatch);
         }
         acceptance.accepts(&token.chain.current().principal.issuer)?;
@@ -390,8 +513,12 @@ impl Authenticator {
         }
         let began = self.verified.begin();
         let unverified = Unverified::read(token, self.max_depth)?;
-        let Issuer { settings, keys } = self.issuer_of(&unverified.claimed()?)?;
+        let Issuer { settings, keys, .. } = self.issuer_of(&unverified.claimed()?)?;
         acceptance.accepts(&settings.alias)?;
+        // What we sign for upstreams to read is no credential to call with.
+        if settings.is_own() && !unverified.is_access_token {
+            return Err(IdentityError::TypeRefused);
+        }
         if !settings.algorithms.contains(&unverified.algorithm) {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
@@ -418,7 +545,7 @@ impl Authenticator {
         now: UnixMillis,
     ) -> Option<(Arc<VerifiedToken>, &IssuerSettings)> {
         let Remembered { token, key, .. } = self.verified.get(digest, now)?;
-        let Issuer { settings, keys } = self.issuers.get(&token.facts.issuer)?;
+        let Issuer { settings, keys, .. } = self.issuers.get(&token.facts.issuer)?;
         if keys.vouch_for(&key, Instant::now()) {
             return Some((token, settings));
         }
@@ -463,6 +590,10 @@ impl Authenticator {
         {
             return Err(IdentityError::MayActMismatch);
         }
+        let mut facts = TokenFacts::read(&signer.alias, key, claims, lifetime)?;
+        if signer.is_own() {
+            facts.lineage = own::lineage(claims.object())?;
+        }
         Ok(VerifiedToken {
             weight: weight_of(&chain),
             kind: self.kind_of(&chain.current().principal.issuer, signer)?,
@@ -471,7 +602,7 @@ impl Authenticator {
             lifetime,
             confirmation: Confirmation::read(claims.object())?,
             may_act,
-            facts: Arc::new(TokenFacts::read(&signer.alias, key, claims, lifetime)?),
+            facts: Arc::new(facts),
         })
     }
 
@@ -502,6 +633,7 @@ impl Authenticator {
     ) -> Signed<'a> {
         Signed {
             signer: &signer.alias,
+            own: signer.is_own(),
             group_claims: &signer.groups,
             attribute_claims: &signer.attributes,
             may_attest: &signer.may_attest,
@@ -532,6 +664,7 @@ impl Issuer {
     fn new(settings: IssuerSettings, clients: &mut Clients) -> Result<Self, SettingsError> {
         let keys = match settings.keys.clone() {
             KeySource::Document(set) => Keys::Written(set),
+            KeySource::Own(keys) => Keys::Own(keys),
             KeySource::Published(PublishedAt(location)) => {
                 let fetcher = KeyFetcher::new(location, settings.fetch.clone(), clients);
                 let fetcher = fetcher.map_err(|error| match error {
@@ -549,12 +682,16 @@ impl Issuer {
                 Keys::Reviewed(Arc::new(review.map_err(SettingsError::HttpClient)?))
             }
         };
-        Ok(Self { settings, keys })
+        let introspector = settings.introspection.clone().map(|introspection| {
+            Introspector::new(settings.alias.clone(), settings.issuer.clone(), introspection)
+        });
+        let introspector = introspector.transpose().map_err(SettingsError::HttpClient)?;
+        Ok(Self { settings, keys, introspector })
     }
 
     const fn published(&self) -> Option<&Arc<PublishedKeys>> {
         match &self.keys {
-            Keys::Written(_) | Keys::Reviewed(_) | Keys::Unsigned => None,
+            Keys::Written(_) | Keys::Reviewed(_) | Keys::Own(_) | Keys::Unsigned => None,
             Keys::Published(keys) => Some(keys),
         }
     }
@@ -566,20 +703,25 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
         return Err(SettingsError::MaxDepth);
     }
     let known = |alias: &IssuerAlias| issuers.iter().any(|issuer| issuer.alias == *alias);
+    let reserved = |alias: &IssuerAlias| alias.as_str() == IssuerAlias::API_KEYS;
     for (nth, issuer) in issuers.iter().enumerate() {
         let alias = issuer.alias.clone();
         let before = &issuers[..nth];
+        if reserved(&alias) {
+            return Err(SettingsError::AliasReserved(alias));
+        }
         if before.iter().any(|other| other.alias == alias) {
             return Err(SettingsError::AliasTwice(alias));
         }
         if let Some(other) = before.iter().find(|other| other.issuer == issuer.issuer) {
             return Err(SettingsError::IssuerTwice(other.alias.clone(), alias));
         }
-        let tokens = !matches!(issuer.keys, KeySource::Unsigned);
+        let signs = !matches!(issuer.keys, KeySource::Unsigned);
+        let tokens = signs || issuer.introspection.is_some();
         if tokens && issuer.audiences.is_empty() {
             return Err(SettingsError::NoAudience(alias));
         }
-        if tokens && issuer.algorithms.is_empty() {
+        if signs && issuer.algorithms.is_empty() {
             return Err(SettingsError::NoAlgorithm(alias));
         }
         certified::check(settings, issuer, before)?;
@@ -591,7 +733,8 @@ fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
             return Err(SettingsError::AttestedUnknown { issuer: alias, attested });
         }
     }
-    match patterns.patterns().filter_map(|pattern| pattern.issuer()).find(|alias| !known(alias)) {
+    let mut named = patterns.patterns().filter_map(|pattern| pattern.issuer());
+    match named.find(|alias| !known(alias) && !reserved(alias)) {
         Some(alias) => Err(SettingsError::PatternIssuerUnknown(alias.clone())),
         None => Ok(()),
     }
@@ -606,3 +749,4 @@ impl Authenticator {
 
 #[cfg(test)]
 mod tests;
+mod unsigned;

@@ -218,6 +218,16 @@ impl FromStr for IssuerAlias {
     }
 }
 
+impl IssuerAlias {
+    /// The alias of principals who have API keys; no issuer is configured under it.
+    pub const API_KEYS: &str = "api-key";
+
+    /// [`Self::API_KEYS`].
+    pub fn api_keys() -> Self {
+        Self(Self::API_KEYS.into())
+    }
+}
+
 /// A group of principals.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

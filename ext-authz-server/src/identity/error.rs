@@ -1,6 +1,7 @@
 //! Why a credential is refused: stable codes, whose fault it is, and messages that
 //! never repeat what a token holds.
 
+use super::revocation::RevocationId;
 use crate::time::UnixMillis;
 
 /// A credential that is refused.
@@ -153,6 +154,27 @@ pub enum IdentityError {
         /// The claim, as configured.
         claim: String,
     },
+    /// It was revoked, or something that it descends from.
+    #[error("the credential, or one that it descends from, was revoked{}", by.map(|id| format!(" ({id})")).unwrap_or_default())]
+    Revoked {
+        /// The revocation; `None` for an API key, which is revoked by itself.
+        by: Option<RevocationId>,
+    },
+    /// What was revoked cannot be read.
+    #[error("it cannot be told whether the credential was revoked")]
+    RevocationsUnavailable,
+    /// The service does not take API keys.
+    #[error("the service does not accept API keys")]
+    ApiKeyNotAccepted,
+    /// There is no such API key, or its secret is another one.
+    #[error("the API key is not known")]
+    ApiKeyUnknown,
+    /// The API key's time is over.
+    #[error("the API key expired at {at}")]
+    ApiKeyExpired {
+        /// When.
+        at: UnixMillis,
+    },
     /// A claim that is configured to be an attribute is no text.
     #[error("the token's claim for the attribute `{attribute}` is not text of reasonable length")]
     AttributesMalformed {
@@ -244,6 +266,11 @@ impl IdentityError {
             Self::ActorIssuerUnknown => "actor_issuer_unknown",
             Self::PersonNotProven => "person_not_proven",
             Self::GroupsMalformed { .. } => "groups_malformed",
+            Self::Revoked { .. } => "revoked",
+            Self::RevocationsUnavailable => "revocations_unavailable",
+            Self::ApiKeyNotAccepted => "api_key_not_accepted",
+            Self::ApiKeyUnknown => "api_key_unknown",
+            Self::ApiKeyExpired { .. } => "api_key_expired",
             Self::AttributesMalformed { .. } => "attributes_malformed",
             Self::SpiffeIdRefused => "spiffe_id_refused",
             Self::TokenInactive => "token_inactive",
@@ -272,6 +299,7 @@ impl IdentityError {
             Self::KeysUnavailable
             | Self::ProofsUnavailable
             | Self::PeerHidden
+            | Self::RevocationsUnavailable
             | Self::IntrospectionUnavailable => Fault::Operator,
             _ => Fault::Caller,
         }

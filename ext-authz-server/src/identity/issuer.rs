@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
@@ -12,6 +14,7 @@ use super::binding::PeerBinding;
 use super::chain::IssuerAlias;
 use super::fetch::{FetchSettings, JwksUrl, JwksUrlError, Location};
 use super::groups::GroupClaim;
+use super::introspection::IntrospectionSettings;
 use super::jwks::JwkSet;
 use super::presets::Preset;
 use super::profile::TokenProfile;
@@ -60,6 +63,8 @@ pub struct IssuerSettings {
     /// How long fetched keys are used when they can no longer be fetched; at least
     /// `refresh`.
     pub max_stale: Duration,
+    /// Where it is asked about opaque tokens; `None` when it has none.
+    pub introspection: Option<IntrospectionSettings>,
     /// How its keys are fetched, if they are.
     pub fetch: FetchSettings,
 }
@@ -92,8 +97,14 @@ impl IssuerSettings {
             peer_binding: None,
             refresh: Duration::from_mins(5),
             max_stale: Duration::from_hours(24),
+            introspection: None,
             fetch: FetchSettings::default(),
         }
+    }
+
+    /// Whether this issuer is the server itself.
+    pub const fn is_own(&self) -> bool {
+        matches!(self.keys, KeySource::Own(_))
     }
 }
 
@@ -138,6 +149,8 @@ pub enum KeySource {
     Unsigned,
     /// Nowhere: a Kubernetes API server says who a token is.
     Review(TokenReviewSettings),
+    /// Those that this server signs with.
+    Own(OwnKeys),
 }
 
 /// Where an issuer publishes its keys.
@@ -150,6 +163,23 @@ impl fmt::Display for PublishedAt {
             Location::Keys(url) => url.fmt(f),
             Location::Discovery { document, .. } => write!(f, "discovered at {document}"),
         }
+    }
+}
+
+/// The public halves of the keys that this server signs with: whoever holds the keys
+/// replaces them here when they change, and tokens are verified with them at once.
+#[derive(Clone, Debug, Default)]
+pub struct OwnKeys(pub(super) Arc<ArcSwapOption<JwkSet>>);
+
+impl OwnKeys {
+    /// From now on, these are the keys.
+    pub fn replace(&self, keys: JwkSet) {
+        self.0.store(Some(Arc::new(keys)));
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.load().as_ref().map_or(0, |keys| keys.len())
     }
 }
 

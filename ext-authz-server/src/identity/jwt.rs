@@ -19,7 +19,8 @@ use super::token::{Parts, Token};
 /// JWTs, `JOSE` (SPIFFE), access tokens (RFC 9068) and transaction tokens. Whatever
 /// else an issuer signs (logout tokens, DPoP proofs, security events) is for
 /// something else and refused (RFC 8725 section 3.11).
-const ACCEPTED_TYPES: [&str; 4] = ["jwt", "jose", "at+jwt", "txntoken+jwt"];
+const ACCEPTED_TYPES: [&str; 4] = ["jwt", "jose", ACCESS_TOKEN, "txntoken+jwt"];
+const ACCESS_TOKEN: &str = "at+jwt";
 /// How many keys are tried when a token does not say which one signed it.
 pub(super) const MAX_KEYS_TRIED: usize = 8;
 
@@ -31,6 +32,8 @@ pub(super) struct Unverified<'a> {
     pub(super) algorithm: Algorithm,
     /// The `kid` in its header.
     pub(super) kid: Option<String>,
+    /// Whether its `typ` is that of an access token (RFC 9068 section 2.1).
+    pub(super) is_access_token: bool,
     payload: Vec<u8>,
     /// Read once, for who the issuer is said to be and for what is believed once the
     /// signature is verified. Until then nobody is given them, nor told what is wrong
@@ -74,9 +77,11 @@ impl<'a> Unverified<'a> {
         if header.contains_key("crit") {
             return Err(IdentityError::CriticalHeader);
         }
-        if !header.get("typ").is_none_or(|typ| is_type(typ, &ACCEPTED_TYPES)) {
+        let typ = header.get("typ");
+        if !typ.is_none_or(|typ| is_type(typ, &ACCEPTED_TYPES)) {
             return Err(IdentityError::TypeRefused);
         }
+        let is_access_token = typ.is_some_and(|typ| is_type(typ, &[ACCESS_TOKEN]));
         let algorithm = header
             .get("alg")
             .and_then(Value::as_str)
@@ -89,7 +94,7 @@ impl<'a> Unverified<'a> {
         let payload = decoded(parts.claims)
             .ok_or(IdentityError::Malformed("the claims are not encoded in base64url"))?;
         let claims = Claims::parse(&payload, max_depth);
-        Ok(Self { algorithm, kid, payload, claims, parts })
+        Ok(Self { algorithm, kid, is_access_token, payload, claims, parts })
     }
 
     /// Who the token says has issued it: whose keys to try, nothing more.
@@ -139,6 +144,12 @@ impl<'a> Unverified<'a> {
             .ok_or(IdentityError::SignatureInvalid)?;
         Ok((self.claims?, Arc::clone(key)))
     }
+}
+
+/// Whether `token` is meant to be a signed one: an opaque token may have dots too, and
+/// no JSON in front of them.
+pub(super) fn has_header(token: &Token) -> bool {
+    decoded(token.parts().header).is_some_and(|header| parse_object(&header, 0).is_ok())
 }
 
 /// A part of a token, decoded.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::algorithm::Algorithm;
 use super::error::IdentityError;
 use super::fetch::{DocumentDigest, FetchError, Fetched, KeyFetcher};
+use super::issuer::OwnKeys;
 use super::jwks::{JwkSet, VerificationKey};
 use super::key_events::Teller;
 use super::sought::{Search, Sought};
@@ -36,6 +37,8 @@ pub(super) enum Keys {
     Unsigned,
     /// Nobody needs them: the API server is asked.
     Reviewed(Arc<TokenReview>),
+    /// We sign with them ourselves.
+    Own(OwnKeys),
 }
 
 impl Keys {
@@ -49,6 +52,11 @@ impl Keys {
         match self {
             Self::Written(set) => set.candidates(kid, algorithm),
             Self::Published(published) => published.candidates(kid, algorithm).await,
+            Self::Own(OwnKeys(keys)) => keys
+                .load()
+                .as_ref()
+                .ok_or(IdentityError::KeysUnavailable)?
+                .candidates(kid, algorithm),
             Self::Reviewed(_) | Self::Unsigned => Err(IdentityError::KeyUnknown),
         }
     }
@@ -60,6 +68,7 @@ impl Keys {
             Self::Published(published) => {
                 published.usable(at).is_some_and(|held| held.set.holds(key))
             }
+            Self::Own(OwnKeys(keys)) => keys.load().as_ref().is_some_and(|keys| keys.holds(key)),
             Self::Reviewed(_) | Self::Unsigned => false,
         }
     }
@@ -76,6 +85,15 @@ impl Keys {
             Self::Reviewed(review) => {
                 let last_error = review.last_error();
                 KeysState { usable: true, count: 0, age: None, last_error }
+            }
+            Self::Own(OwnKeys(keys)) => {
+                let keys = keys.load();
+                KeysState {
+                    usable: keys.is_some(),
+                    count: keys.as_ref().map_or(0, |keys| keys.len()),
+                    age: None,
+                    last_error: None,
+                }
             }
         }
     }

@@ -14,6 +14,8 @@ pub struct Presented<'a> {
     /// The value of the header that holds the second credential, where one is
     /// configured.
     pub second: Option<&'a str>,
+    /// The value of the header that holds an API key, where one is configured.
+    pub api_key: Option<&'a str>,
     /// The value of the `DPoP` header.
     pub proof: Option<&'a str>,
     /// The method of the request.

@@ -1,7 +1,7 @@
 //! A credential as the caller sent it.
 
 use sha2::{Digest as _, Sha256};
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::IdentityError;
 
@@ -119,6 +119,51 @@ impl Token {
     }
 }
 
+/// A token that only its issuer can read: any that fits RFC 6750 section 2.1
+/// (`b64token`). It does not print, and is wiped from memory when it is dropped.
+pub(super) struct OpaqueToken(Zeroizing<String>);
+
+impl OpaqueToken {
+    /// The token `text` is.
+    pub(super) fn parse(text: &str) -> Result<Self, IdentityError> {
+        if text.is_empty() {
+            return Err(IdentityError::TokenMissing);
+        }
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(IdentityError::TokenTooLarge { max: MAX_TOKEN_BYTES });
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+        let body = text.trim_end_matches('=');
+        if body.is_empty() || !body.bytes().all(allowed) {
+            return Err(IdentityError::Malformed(
+                "a token is made of letters, digits and -._~+/, with = at its end only",
+            ));
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Whether it begins with `prefix`.
+    pub(super) fn begins_with(&self, prefix: &str) -> bool {
+        self.0.starts_with(prefix)
+    }
+
+    /// Its digest.
+    pub(super) fn digest(&self) -> TokenDigest {
+        TokenDigest(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// Itself, for its issuer.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for OpaqueToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpaqueToken(..)")
+    }
+}
+
 /// The credential in the value of an `Authorization` header, whatever it is, and how it
 /// is sent; empty when there is none behind the scheme.
 pub(super) fn sent(value: &str) -> Result<(Scheme, &str), IdentityError> {
@@ -207,6 +252,21 @@ mod tests {
         let longest = format!("a.b.{}", "c".repeat(MAX_TOKEN_BYTES - 4));
         assert!(Token::parse(&longest).is_ok());
         assert_eq!(Token::parse(&format!("{longest}c")).unwrap_err().code(), "token_too_large");
+    }
+
+    #[test]
+    fn an_opaque_token_has_the_alphabet_of_rfc_6750_and_a_bound() {
+        for text in ["a", "mF_9.B5f-4.1JqM", "a~b+c/d", "YWJj==", "a.b.c"] {
+            assert_eq!(OpaqueToken::parse(text).unwrap().as_str(), text);
+        }
+        for text in ["=", "a=b", "a b", "a,b", "a\"b", "ä", "a\0", "a:b"] {
+            assert_eq!(OpaqueToken::parse(text).unwrap_err().code(), "malformed", "{text:?}");
+        }
+        assert_eq!(OpaqueToken::parse("").unwrap_err(), IdentityError::TokenMissing);
+        let long = "a".repeat(MAX_TOKEN_BYTES + 1);
+        assert_eq!(OpaqueToken::parse(&long).unwrap_err().code(), "token_too_large");
+        let printed = format!("{:?}", OpaqueToken::parse("secret").unwrap());
+        assert!(!printed.contains("secret"));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::api_key::{ApiKeyId, GoodKey};
 use super::authority::Authority;
-use super::chain::{Chain, IssuerAlias, Principal};
+use super::chain::{Chain, EmptyChain, IssuerAlias, Principal};
 use super::claims::{Claims, name, seconds};
 use super::confirmation::Confirmation;
 use super::error::IdentityError;
@@ -38,6 +39,32 @@ pub(super) struct VerifiedToken {
 }
 
 impl VerifiedToken {
+    /// The same of an API key, which names one principal and nothing else.
+    pub(super) fn of_api_key(id: ApiKeyId, key: GoodKey) -> Result<Self, EmptyChain> {
+        let GoodKey { hop, expires_at } = key;
+        Ok(Self {
+            facts: Arc::new(TokenFacts {
+                issuer: hop.principal.issuer.clone(),
+                key: None,
+                id: Some(id.to_string()),
+                expires_at,
+                authority: Authority::default(),
+                acr: None,
+                authenticated_at: None,
+                transaction: None,
+                lineage: Vec::new(),
+            }),
+            chain: Arc::new(Chain::new(vec![hop])?),
+            kind: PrincipalKind::Agent,
+            // It is not kept.
+            weight: 0,
+            audiences: BTreeSet::new(),
+            lifetime: Lifetime { expires: expires_at.seconds(), not_before: None, issued: None },
+            confirmation: Confirmation::default(),
+            may_act: None,
+        })
+    }
+
     /// The same token with another chain.
     pub(super) fn with_chain(&self, chain: Arc<Chain>) -> Self {
         Self { chain, ..self.clone() }
@@ -63,9 +90,35 @@ pub struct TokenFacts {
     pub authenticated_at: Option<UnixMillis>,
     /// The transaction it belongs to, `txn`.
     pub transaction: Option<String>,
+    /// The tokens that it descends from, the earliest first. Only what this server
+    /// signed says so, of what it was shown.
+    pub lineage: Vec<Ancestor>,
+}
+
+/// A token that another one descends from, by an exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ancestor {
+    /// The issuer that signed it.
+    pub issuer: IssuerAlias,
+    /// The `kid` of the key that signed it, if that has one.
+    pub key: Option<String>,
+    /// Its `jti`, if it has one.
+    pub id: Option<String>,
+}
+
+impl Ancestor {
+    /// The key that signed it, `<issuer alias>/<kid>`.
+    pub fn issuer_key(&self) -> Option<String> {
+        self.key.as_ref().map(|kid| format!("{}/{kid}", self.issuer))
+    }
 }
 
 impl TokenFacts {
+    /// This token, as those that descend from it name it.
+    pub fn as_ancestor(&self) -> Ancestor {
+        Ancestor { issuer: self.issuer.clone(), key: self.key.clone(), id: self.id.clone() }
+    }
+
     /// What `claims` of a token of `issuer` say, which `key` signed if one is known.
     pub(super) fn read(
         issuer: &IssuerAlias,
@@ -83,6 +136,7 @@ impl TokenFacts {
             acr: text(object, "acr", "`acr` is not a name")?,
             authenticated_at: claims.time("auth_time")?.map(moment),
             transaction: text(object, "txn", "`txn` is not a name")?,
+            lineage: Vec::new(),
         })
     }
 }

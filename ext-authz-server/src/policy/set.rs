@@ -386,7 +386,7 @@ mod tests {
         for (policy, expected) in [
             (
                 scoped("principal, action, resource", "when { context.sql.has_where }"),
-                "3:8: policy `x`: attribute `sql` not found (for http:delete and 24 more); only \
+                "3:8: policy `x`: attribute `sql` not found (for http:delete and 25 more); only \
                  sql actions have it: name them in the policy's scope, or ask `context has sql \
                  && ..` first",
             ),

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use chaperone_inspection::digest::Digest;
 
 use super::{
-    ApprovalChange, ApprovalFilter, ApprovalRow, ApprovalState, Batch, Draft, Entry, Kind,
-    Position, Store, StoreError, UnpairedSearch,
+    ApiKeyChange, ApiKeyRow, ApiKeyStep, ApprovalChange, ApprovalFilter, ApprovalRow,
+    ApprovalState, Batch, Draft, Entry, Kind, Position, RevocationChange, RevocationKind,
+    RevocationRow, RevocationStep, Store, StoreError, UnpairedSearch,
 };
 use crate::time::UnixMillis;
 
@@ -33,6 +34,12 @@ macro_rules! suite {
             a_conflict_writes_nothing_of_its_batch,
             of_many_replacements_one_succeeds,
             lists_agree_with_the_filter,
+            a_revocation_is_read_by_others_after_the_place_they_know,
+            a_revocation_is_lifted_once,
+            what_is_forgotten_gives_its_place_to_nobody,
+            an_api_key_is_made_and_revoked_once,
+            a_name_of_an_api_key_has_one_owner_at_a_time,
+            a_revocation_that_conflicts_leaves_no_record,
             it_answers_a_ping
         );
     };
@@ -204,6 +211,7 @@ pub(crate) async fn a_conflict_writes_nothing_of_its_batch(fixture: &impl Fixtur
             ApprovalChange::Replace(row("absent", b"absent", 1)),
         ],
         entries: vec![draft("approval", 0, None, "{}")],
+        ..Batch::default()
     };
     assert_eq!(store.commit(batch).await, Err(StoreError::Conflict));
     assert_eq!(store.approval("new").await, Ok(None));
@@ -224,6 +232,7 @@ pub(crate) async fn of_many_replacements_one_succeeds(fixture: &impl Fixture) {
             let batch = Batch {
                 approvals: vec![ApprovalChange::Replace(next.clone())],
                 entries: vec![draft("approval", 0, None, &next.body)],
+                ..Batch::default()
             };
             store.commit(batch).await.map(|_| next)
         })
@@ -266,6 +275,136 @@ pub(crate) async fn lists_agree_with_the_filter(fixture: &impl Fixture) {
     }
 }
 
+pub(crate) async fn a_revocation_is_read_by_others_after_the_place_they_know(
+    fixture: &impl Fixture,
+) {
+    let (store, other) = (fixture.open(), fixture.open());
+    let mut seen = 0;
+    for (number, kind) in RevocationKind::ALL.into_iter().enumerate() {
+        let mut row = revocation(&format!("rev_{number}"));
+        row.kind = kind;
+        if number % 2 == 0 {
+            (row.issuer, row.reason) = (None, None);
+        }
+        assert_eq!(revoke(&*store, RevocationChange::Revoke(row.clone())).await, Ok(()));
+        let events = other.revocations_after(seen, many()).await.unwrap();
+        assert_eq!(events.len(), 1, "only what is new");
+        assert!(events[0].seq > seen);
+        assert_eq!((events[0].what, &events[0].row), (RevocationStep::Revoked, &row));
+        seen = events[0].seq;
+    }
+    assert_eq!(other.revocations_after(0, many()).await.unwrap().len(), 4);
+    assert_eq!(other.revocations_after(0, NonZeroU32::MIN).await.unwrap()[0].row.id, "rev_0");
+    assert_eq!(other.revocations_after(u64::MAX, many()).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn a_revocation_is_lifted_once(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let row = revocation("rev_a");
+    let lift = |id: &str, at| {
+        let lift = RevocationChange::Lift { id: id.to_owned(), by: "bob".to_owned(), at };
+        let store = Arc::clone(&store);
+        async move { revoke(&*store, lift).await }
+    };
+    let (in_time, too_late) = (UnixMillis::new(50), row.expires_at);
+    assert_eq!(lift("rev_a", in_time).await, Err(StoreError::Conflict), "there is none");
+    assert_eq!(revoke(&*store, RevocationChange::Revoke(row.clone())).await, Ok(()));
+    let again = RevocationChange::Revoke(row.clone());
+    assert_eq!(revoke(&*store, again).await, Err(StoreError::Conflict), "the id is taken");
+    assert_eq!(lift("rev_a", too_late).await, Err(StoreError::Conflict), "it is over");
+    assert_eq!(lift("rev_a", in_time).await, Ok(()));
+    assert_eq!(lift("rev_a", in_time).await, Err(StoreError::Conflict), "it was lifted");
+    let events = store.revocations_after(0, many()).await.unwrap();
+    let lifted = RevocationRow { by: "bob".to_owned(), at: in_time, ..row };
+    assert_eq!((events[1].what, &events[1].row), (RevocationStep::Lifted, &lifted));
+    assert_eq!(events.len(), 2);
+}
+
+pub(crate) async fn what_is_forgotten_gives_its_place_to_nobody(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let forget = |before| RevocationChange::Forget(UnixMillis::new(before));
+    assert_eq!(revoke(&*store, forget(1000)).await, Ok(()), "there may be none");
+    for id in ["rev_a", "rev_b"] {
+        assert_eq!(revoke(&*store, RevocationChange::Revoke(revocation(id))).await, Ok(()));
+    }
+    let last = store.revocations_after(0, many()).await.unwrap()[1].seq;
+    assert_eq!(revoke(&*store, forget(100)).await, Ok(()));
+    assert_eq!(store.revocations_after(0, many()).await.unwrap().len(), 2, "not over before 100");
+    assert_eq!(revoke(&*store, forget(101)).await, Ok(()));
+    assert_eq!(store.revocations_after(0, many()).await, Ok(Vec::new()));
+    assert_eq!(revoke(&*store, RevocationChange::Revoke(revocation("rev_c"))).await, Ok(()));
+    let events = fixture.open().revocations_after(last, many()).await.unwrap();
+    assert_eq!(events[0].row.id, "rev_c", "who knew the place of rev_b sees it");
+}
+
+pub(crate) async fn an_api_key_is_made_and_revoked_once(fixture: &impl Fixture) {
+    let (store, other) = (fixture.open(), fixture.open());
+    let row = api_key("k1", "nightly", "ada");
+    let end = |id: &str, at| ApiKeyChange::Revoke {
+        id: id.to_owned(),
+        by: "bob".to_owned(),
+        at: UnixMillis::new(at),
+    };
+    assert_eq!(change_key(&*store, ApiKeyChange::Create(row.clone())).await, Ok(()));
+    let again = ApiKeyChange::Create(row.clone());
+    assert_eq!(change_key(&*store, again).await, Err(StoreError::Conflict), "the id is taken");
+    let events = other.api_keys_after(0, many()).await.unwrap();
+    assert_eq!((events[0].what, &events[0].row), (ApiKeyStep::Created, &row));
+    let seen = events[0].seq;
+    assert_eq!(change_key(&*store, end("k2", 50)).await, Err(StoreError::Conflict));
+    assert_eq!(change_key(&*store, end("k1", 100)).await, Err(StoreError::Conflict), "it is over");
+    assert_eq!(change_key(&*store, end("k1", 50)).await, Ok(()));
+    assert_eq!(change_key(&*store, end("k1", 50)).await, Err(StoreError::Conflict));
+    let events = other.api_keys_after(seen, many()).await.unwrap();
+    let revoked = ApiKeyRow { by: "bob".to_owned(), at: UnixMillis::new(50), ..row };
+    assert_eq!((events[0].what, &events[0].row), (ApiKeyStep::Revoked, &revoked));
+    assert_eq!(events.len(), 1);
+    let forget = |before| ApiKeyChange::Forget(UnixMillis::new(before));
+    assert_eq!(change_key(&*store, forget(100)).await, Ok(()));
+    assert_eq!(other.api_keys_after(0, many()).await.unwrap().len(), 2);
+    assert_eq!(change_key(&*store, forget(101)).await, Ok(()));
+    assert_eq!(other.api_keys_after(0, many()).await, Ok(Vec::new()));
+}
+
+pub(crate) async fn a_name_of_an_api_key_has_one_owner_at_a_time(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let create = |id: &str, owner: &str, at| {
+        let mut row = api_key(id, "nightly", owner);
+        row.at = UnixMillis::new(at);
+        row.expires_at = UnixMillis::new(at + 99);
+        let store = Arc::clone(&store);
+        async move { change_key(&*store, ApiKeyChange::Create(row)).await }
+    };
+    assert_eq!(create("k1", "ada", 1).await, Ok(()));
+    assert_eq!(create("k2", "ada", 2).await, Ok(()), "keys of one name overlap in a rotation");
+    assert_eq!(create("k3", "eve", 50).await, Err(StoreError::Conflict));
+    for id in ["k1", "k2"] {
+        let (id, by, at) = (id.to_owned(), "ada".to_owned(), UnixMillis::new(60));
+        assert_eq!(change_key(&*store, ApiKeyChange::Revoke { id, by, at }).await, Ok(()));
+    }
+    assert_eq!(create("k3", "eve", 60).await, Ok(()), "ada has given the name up");
+    assert_eq!(create("k4", "ada", 158).await, Err(StoreError::Conflict));
+    assert_eq!(create("k4", "ada", 159).await, Ok(()), "and eve's key is over");
+}
+
+pub(crate) async fn a_revocation_that_conflicts_leaves_no_record(fixture: &impl Fixture) {
+    let store = fixture.open();
+    let (id, by, at) = ("rev_none".to_owned(), "bob".to_owned(), UnixMillis::new(1));
+    let batch = Batch {
+        revocations: vec![
+            RevocationChange::Revoke(revocation("rev_new")),
+            RevocationChange::Lift { id, by, at },
+        ],
+        api_keys: vec![ApiKeyChange::Create(api_key("k1", "nightly", "ada"))],
+        entries: vec![draft("revocation", 0, None, "{}")],
+        ..Batch::default()
+    };
+    assert_eq!(store.commit(batch).await, Err(StoreError::Conflict));
+    assert_eq!(store.revocations_after(0, many()).await, Ok(Vec::new()));
+    assert_eq!(store.api_keys_after(0, many()).await, Ok(Vec::new()));
+    assert_eq!(store.head().await, Ok(Position::genesis()));
+}
+
 pub(crate) async fn it_answers_a_ping(fixture: &impl Fixture) {
     assert_eq!(fixture.open().ping().await, Ok(()));
 }
@@ -296,6 +435,32 @@ fn row(id: &str, action: &[u8], ordinal: u64) -> ApprovalRow {
     }
 }
 
+fn revocation(id: &str) -> RevocationRow {
+    RevocationRow {
+        id: id.to_owned(),
+        kind: RevocationKind::Subject,
+        issuer: Some("github".to_owned()),
+        value: "repo:acme/shop".to_owned(),
+        reason: Some("leaked".to_owned()),
+        by: "ada".to_owned(),
+        at: UnixMillis::new(1),
+        expires_at: UnixMillis::new(100),
+    }
+}
+
+fn api_key(id: &str, name: &str, owner: &str) -> ApiKeyRow {
+    ApiKeyRow {
+        id: id.to_owned(),
+        name: name.to_owned(),
+        owner: owner.to_owned(),
+        groups: ["batch".to_owned(), "ä,\"".to_owned()].into(),
+        hash: Digest::of(id.as_bytes()),
+        by: owner.to_owned(),
+        at: UnixMillis::new(1),
+        expires_at: UnixMillis::new(100),
+    }
+}
+
 async fn append(store: &dyn Store, draft: &Draft) -> Vec<Position> {
     let entries = vec![draft.clone()];
     store.commit(Batch { entries, ..Batch::default() }).await.unwrap()
@@ -303,6 +468,14 @@ async fn append(store: &dyn Store, draft: &Draft) -> Vec<Position> {
 
 async fn change(store: &dyn Store, change: ApprovalChange) -> Result<(), StoreError> {
     store.commit(Batch { approvals: vec![change], ..Batch::default() }).await.map(drop)
+}
+
+async fn revoke(store: &dyn Store, change: RevocationChange) -> Result<(), StoreError> {
+    store.commit(Batch { revocations: vec![change], ..Batch::default() }).await.map(drop)
+}
+
+async fn change_key(store: &dyn Store, change: ApiKeyChange) -> Result<(), StoreError> {
+    store.commit(Batch { api_keys: vec![change], ..Batch::default() }).await.map(drop)
 }
 
 /// The log has so many entries, each linked to the one before it.

@@ -1,13 +1,16 @@
-//! What is kept on disk: the audit log, and the approvals that change with it.
+//! What is kept on disk: the audit log, and the approvals, revocations and API keys
+//! that change with it.
 //!
 //! [`Store`] is the trait; every backend passes the one suite in `conformance`.
 //! A store knows how entries are linked, and nothing of what they say.
 
+mod api_keys;
 mod approvals;
 #[cfg(test)]
 pub(crate) mod conformance;
 mod error;
 mod link;
+mod revocations;
 mod sqlite;
 
 use std::borrow::Cow;
@@ -17,13 +20,17 @@ use async_trait::async_trait;
 use chaperone_inspection::digest::Digest;
 use serde::Serialize;
 
+pub use api_keys::{ApiKeyChange, ApiKeyEvent, ApiKeyRow, ApiKeyStep};
 pub use approvals::{ApprovalChange, ApprovalFilter, ApprovalRow, ApprovalState};
 pub use error::StoreError;
+pub use revocations::{
+    RevocationChange, RevocationEvent, RevocationKind, RevocationRow, RevocationStep,
+};
 pub use sqlite::{Durability, SqliteStore};
 
 use crate::time::UnixMillis;
 
-/// Where the audit log and the approvals are kept.
+/// Where the audit log, approvals, revocations and API keys are kept.
 ///
 /// Several processes may have the same store open: the server, and the command
 /// line beside it. What one has committed, the others read.
@@ -32,7 +39,7 @@ pub trait Store: Send + Sync {
     /// Writes all of `batch` or nothing of it, and returns once it is durable:
     /// the positions of its entries, which follow each other in the log.
     ///
-    /// [`StoreError::Conflict`] when one of its approvals is not as expected. An
+    /// [`StoreError::Conflict`] when something that it changes is not as expected. An
     /// empty batch writes nothing and tells whether it could have.
     async fn commit(&self, batch: Batch) -> Result<Vec<Position>, StoreError>;
 
@@ -66,6 +73,20 @@ pub trait Store: Send + Sync {
         limit: NonZeroU32,
     ) -> Result<Vec<ApprovalRow>, StoreError>;
 
+    /// Changes of the revocations after place `seq`, in order, at most `limit`.
+    async fn revocations_after(
+        &self,
+        seq: u64,
+        limit: NonZeroU32,
+    ) -> Result<Vec<RevocationEvent>, StoreError>;
+
+    /// Changes of the API keys after place `seq`, in order, at most `limit`.
+    async fn api_keys_after(
+        &self,
+        seq: u64,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ApiKeyEvent>, StoreError>;
+
     /// Whether the store can be written to.
     async fn ping(&self) -> Result<(), StoreError> {
         self.commit(Batch::default()).await.map(drop)
@@ -77,6 +98,10 @@ pub trait Store: Send + Sync {
 pub struct Batch {
     /// Changes of approvals.
     pub approvals: Vec<ApprovalChange>,
+    /// Changes of revocations.
+    pub revocations: Vec<RevocationChange>,
+    /// Changes of API keys.
+    pub api_keys: Vec<ApiKeyChange>,
     /// New entries of the audit log.
     pub entries: Vec<Draft>,
 }

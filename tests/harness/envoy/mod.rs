@@ -50,6 +50,24 @@ impl Envoy {
         Ok(Self { settings, leash: leash.clone(), process })
     }
 
+    /// A second one, on other ports, with the same bootstrap but for its own ports and
+    /// for `ports`, each of which takes the place of another.
+    pub async fn replica(&self, port: u16, admin_port: u16, ports: &[(u16, u16)]) -> Result<Self> {
+        let from = &self.settings;
+        let mut text = std::fs::read_to_string(&from.bootstrap)
+            .map_err(Failure::io("read", &from.bootstrap))?;
+        let own = [(from.port, port), (from.admin_port, admin_port)];
+        for (old, new) in own.iter().chain(ports) {
+            text = text.replace(&format!("port_value: {old}"), &format!("port_value: {new}"));
+        }
+        let bootstrap = from.bootstrap.with_file_name(format!("replica-{port}.yaml"));
+        std::fs::write(&bootstrap, text).map_err(Failure::io("write", &bootstrap))?;
+        let log = bootstrap.with_extension("log");
+        let settings =
+            EnvoySettings { bootstrap, overlay: None, log, port, admin_port, ..from.clone() };
+        Self::start(settings, &self.leash).await
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         SocketAddr::from(([127, 0, 0, 1], self.settings.port))

@@ -1,10 +1,11 @@
-//! A development issuer of tokens: three issuers of one kind each under one port.
+//! A development issuer of tokens: several issuers of one kind each under one port.
 //!
 //! Each publishes its keys as a real one does. Tests count how often they are
 //! fetched, rotate them, and make the issuer publish them badly or not at all.
 
 mod bad;
 mod keys;
+mod opaque;
 mod publishing;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Map, Value, json};
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 pub use self::bad::GARBAGE;
 use self::keys::SigningKey;
+pub use self::opaque::{CLIENT_ID, CLIENT_SECRET};
 pub use self::publishing::Publishing;
 use crate::failure::Result;
 use crate::runtime::{self, Serving};
@@ -38,11 +40,16 @@ pub enum Issuer {
     Platform,
     /// Names people; `EdDSA`.
     CorpIdp,
+    /// Names the service accounts of a Kubernetes cluster; RS256.
+    ClusterA,
+    /// Names those of another cluster; ES256.
+    ClusterB,
 }
 
 impl Issuer {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Github, Self::Platform, Self::CorpIdp];
+    pub const ALL: [Self; 5] =
+        [Self::Github, Self::Platform, Self::CorpIdp, Self::ClusterA, Self::ClusterB];
 
     /// Its alias in the example configuration, and its path here.
     pub const fn name(self) -> &'static str {
@@ -50,20 +57,22 @@ impl Issuer {
             Self::Github => "github",
             Self::Platform => "platform",
             Self::CorpIdp => "corp-idp",
+            Self::ClusterA => "cluster-a",
+            Self::ClusterB => "cluster-b",
         }
     }
 
     const fn algorithm(self) -> Algorithm {
         match self {
-            Self::Github => Algorithm::RS256,
-            Self::Platform => Algorithm::ES256,
+            Self::Github | Self::ClusterA => Algorithm::RS256,
+            Self::Platform | Self::ClusterB => Algorithm::ES256,
             Self::CorpIdp => Algorithm::EdDSA,
         }
     }
 
     const fn audience(self) -> &'static str {
         match self {
-            Self::Github | Self::Platform => "customers",
+            Self::Github | Self::Platform | Self::ClusterA | Self::ClusterB => "customers",
             Self::CorpIdp => "chaperone",
         }
     }
@@ -82,7 +91,8 @@ pub struct DevelopmentIssuer {
 
 #[derive(Debug)]
 struct Published {
-    sites: [Site; 3],
+    sites: [Site; Issuer::ALL.len()],
+    opaque: opaque::Known,
     down: AtomicBool,
 }
 
@@ -110,7 +120,11 @@ impl DevelopmentIssuer {
             });
         }
         let sites = sites.try_into().expect("one site an issuer");
-        let published = Arc::new(Published { sites, down: AtomicBool::new(false) });
+        let published = Arc::new(Published {
+            sites,
+            opaque: opaque::Known::default(),
+            down: AtomicBool::new(false),
+        });
         let serving = runtime::serve(router(published.clone()), port).await?;
         Ok(Self { published, serving })
     }
@@ -178,6 +192,10 @@ impl DevelopmentIssuer {
         self.published.down.store(down, Ordering::Relaxed);
     }
 
+    fn opaque(&self) -> &opaque::Known {
+        &self.published.opaque
+    }
+
     /// How one publishes its keys from now on.
     pub fn publish(&self, issuer: Issuer, how: Publishing) {
         *self.site(issuer).publishing.lock().expect("no holder panics") = how;
@@ -232,6 +250,7 @@ fn router(published: Arc<Published>) -> Router {
     Router::new()
         .route("/{issuer}/jwks", get(jwks))
         .route("/{issuer}/.well-known/openid-configuration", get(discovery))
+        .route("/opaque/introspect", post(introspect))
         .with_state(published)
 }
 
@@ -275,6 +294,19 @@ async fn discovery(
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [issuer.algorithm()],
     })))
+}
+
+async fn introspect(
+    State(published): State<Arc<Published>>,
+    headers: axum::http::HeaderMap,
+    form: String,
+) -> std::result::Result<Json<Value>, StatusCode> {
+    if published.down.load(Ordering::Relaxed) {
+        return Err(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let authorization = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let answer = published.opaque.answer(authorization.unwrap_or_default(), &form);
+    answer.map(Json).ok_or(StatusCode::UNAUTHORIZED)
 }
 
 /// The header of a token that `key` signs.

@@ -166,6 +166,17 @@ pub static MCP: Family = Family {
     ],
 };
 
+/// Attributes of a token exchange.
+pub static EXCHANGE: Family = Family {
+    name: "exchange",
+    attributes: &[
+        required("audiences", AttributeKind::TextSet, "Whom the new token is for."),
+        required("scopes", AttributeKind::TextSet, "The scopes that it states."),
+        required("lifetime", AttributeKind::Long, "How many seconds it lives."),
+        required("bound", AttributeKind::Bool, "Whether it is bound to a key of the actor."),
+    ],
+};
+
 /// Every group.
 pub static GROUPS: &[ActionGroup] = &[
     group("read", &[], "Looks and changes nothing."),
@@ -263,6 +274,14 @@ pub static ACTIONS: &[ActionSpec] = &[
         ResourceKind::Tool,
         "tools/call: in `write`, since what a tool does is the tool's affair.",
     ),
+    ActionSpec {
+        name: "token:exchange",
+        // In no group: who may read or write may not thereby hand that on.
+        parents: &[],
+        resource: ResourceKind::Path,
+        family: &EXCHANGE,
+        doc: "A token for the service is made, for the actor at the end of the chain.",
+    },
 ];
 
 const SQL_OTHER_SPEC: ActionSpec =

@@ -56,6 +56,7 @@ impl Authenticator {
             acr: None,
             authenticated_at: None,
             transaction: None,
+            lineage: Vec::new(),
         };
         let token = VerifiedToken {
             chain: Arc::new(chain),
@@ -80,7 +81,8 @@ pub(super) fn check(
     before: &[IssuerSettings],
 ) -> Result<(), SettingsError> {
     let alias = issuer.alias.clone();
-    if matches!(issuer.keys, KeySource::Unsigned) && issuer.trust_domain().is_none() {
+    let known = issuer.trust_domain().is_some() || issuer.introspection.is_some();
+    if matches!(issuer.keys, KeySource::Unsigned) && !known {
         return Err(SettingsError::NoKeys(alias));
     }
     // The trust domain of JWT-SVIDs is also that of certificates, where those are told.

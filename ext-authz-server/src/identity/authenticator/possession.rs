@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::super::acting::Shown;
 use super::super::chain::{Assurance, Chain, CredentialKind};
 use super::super::confirmation::Confirmation;
+use super::super::dpop::Proof;
 use super::super::error::IdentityError;
 use super::super::peer::Peer;
 use super::super::presented::Presented;
@@ -36,7 +37,7 @@ pub(in crate::identity) enum KeyShown<'a> {
 
 impl Authenticator {
     /// Who one token proves at `now`, sent by the owner of `key` where there is one
-    /// (see [`Self::proof_key`]).
+    /// (see [`Self::unspent_proof`]).
     pub async fn verify_with(
         &self,
         token: &Token,
@@ -47,24 +48,31 @@ impl Authenticator {
         let key = key.map_or(KeyShown::No, KeyShown::Checked);
         let sent = Sent { key, peer: None };
         let shown = self.shown(token, &sent, acceptance, now).await?;
-        Ok(self.calling(shown, None)?.alone())
+        let credential = self.calling(shown, None)?.alone();
+        self.still_good(&credential, now)?;
+        Ok(credential)
     }
 
-    /// The key whose owner has made the proof that the request shows; `None` when it
-    /// shows none. It is bound to no token, as where a token is asked for (RFC 9449
-    /// section 5), and is used up: ask when it is known who sends it, or anybody can fill
-    /// the memory of used proofs.
-    pub fn proof_key(
+    /// The proof that the request shows, good and not used up yet; `None` when it shows
+    /// none. It is bound to no token, as where a token is asked for (RFC 9449 section 5).
+    pub(in crate::identity) fn unspent_proof(
         &self,
         presented: &Presented<'_>,
         now: UnixMillis,
-    ) -> Result<Option<Thumbprint>, IdentityError> {
+    ) -> Result<Option<Proof>, IdentityError> {
         if presented.proof.is_none() {
             return Ok(None);
         }
-        let proof = self.proofs.check(presented, None, now)?;
-        self.proofs.spend(proof, now)?;
-        Ok(Some(proof.key))
+        self.proofs.check(presented, None, now).map(Some)
+    }
+
+    /// Uses a proof up, once it is known who sends it.
+    pub(in crate::identity) fn spend(
+        &self,
+        proof: Proof,
+        now: UnixMillis,
+    ) -> Result<(), IdentityError> {
+        self.proofs.spend(proof, now)
     }
 
     /// The nonce that proofs made at `now` must have, where one is asked for.
@@ -133,7 +141,7 @@ impl Authenticator {
 
     /// The credential of whoever calls, beside the peer of the connection: it must be
     /// the one that the token's issuer wants, and one that the token names is proven.
-    pub(super) fn calling(
+    pub(in crate::identity) fn calling(
         &self,
         mut shown: Shown,
         peer: Option<&Peer>,
@@ -160,7 +168,10 @@ impl Authenticator {
     }
 
     /// Whether the issuer of the token lets it be sent so.
-    pub(super) fn constrained_enough(&self, shown: &Shown) -> Result<(), IdentityError> {
+    pub(in crate::identity) fn constrained_enough(
+        &self,
+        shown: &Shown,
+    ) -> Result<(), IdentityError> {
         let issuer = self.issuers.get(&shown.token.facts.issuer);
         match issuer {
             Some(issuer) if issuer.settings.require_proof && !shown.sender_constrained => {

@@ -1,4 +1,5 @@
 mod laws;
+mod withdrawn;
 
 use std::time::Duration;
 

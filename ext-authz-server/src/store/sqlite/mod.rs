@@ -3,7 +3,9 @@
 //! One thread writes, and commits together what waits together; reads run on
 //! connections of their own beside it. No call blocks the async runtime.
 
+mod api_keys;
 mod readers;
+mod revocations;
 mod rows;
 mod schema;
 #[cfg(test)]
@@ -19,7 +21,8 @@ use chaperone_inspection::digest::Digest;
 use self::readers::Readers;
 use self::writer::Writer;
 use super::{
-    ApprovalFilter, ApprovalRow, Batch, Entry, Position, Store, StoreError, UnpairedSearch,
+    ApiKeyEvent, ApprovalFilter, ApprovalRow, Batch, Entry, Position, RevocationEvent, Store,
+    StoreError, UnpairedSearch,
 };
 use crate::time::UnixMillis;
 
@@ -92,5 +95,21 @@ impl Store for SqliteStore {
         limit: NonZeroU32,
     ) -> Result<Vec<ApprovalRow>, StoreError> {
         self.readers.read(move |connection| rows::approvals(connection, filter, now, limit)).await
+    }
+
+    async fn revocations_after(
+        &self,
+        seq: u64,
+        limit: NonZeroU32,
+    ) -> Result<Vec<RevocationEvent>, StoreError> {
+        self.readers.read(move |connection| revocations::after(connection, seq, limit)).await
+    }
+
+    async fn api_keys_after(
+        &self,
+        seq: u64,
+        limit: NonZeroU32,
+    ) -> Result<Vec<ApiKeyEvent>, StoreError> {
+        self.readers.read(move |connection| api_keys::after(connection, seq, limit)).await
     }
 }

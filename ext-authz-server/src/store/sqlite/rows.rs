@@ -245,10 +245,10 @@ fn approval_row(row: &Row<'_>) -> Result<ApprovalRow, StoreError> {
 }
 
 /// SQLite's integers have a sign; no log gets so long that it matters.
-fn number(number: u64) -> i64 {
+pub(super) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-fn count(number: i64) -> u64 {
+pub(super) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }

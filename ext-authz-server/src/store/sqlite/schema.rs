@@ -18,7 +18,8 @@ const APPLICATION_ID: i64 = 0x4368_6170;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The steps from each schema to the next; `PRAGMA user_version` counts them.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE audit (
     seq         INTEGER PRIMARY KEY CHECK (seq > 0),
     hash        BLOB    NOT NULL CHECK (length(hash) = 32),
@@ -42,7 +43,41 @@ CREATE TABLE approvals (
 ) STRICT;
 CREATE INDEX approvals_created ON approvals (created_at);
 CREATE INDEX approvals_state ON approvals (state, expires_at);
-"];
+",
+    "
+CREATE TABLE revocations (
+    -- AUTOINCREMENT: a place is never given twice, even when its row is gone.
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    step       TEXT    NOT NULL,
+    id         TEXT    NOT NULL,
+    kind       TEXT    NOT NULL,
+    issuer     TEXT,
+    value      TEXT    NOT NULL,
+    reason     TEXT,
+    by         TEXT    NOT NULL,
+    at         INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    UNIQUE (id, step)
+) STRICT;
+CREATE INDEX revocations_expiry ON revocations (expires_at);
+
+CREATE TABLE api_keys (
+    seq        INTEGER PRIMARY KEY AUTOINCREMENT,
+    step       TEXT    NOT NULL,
+    id         TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    owner      TEXT    NOT NULL,
+    groups     TEXT    NOT NULL,
+    hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+    by         TEXT    NOT NULL,
+    at         INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    UNIQUE (id, step)
+) STRICT;
+CREATE INDEX api_keys_name ON api_keys (name);
+CREATE INDEX api_keys_expiry ON api_keys (expires_at);
+",
+];
 
 /// Opens the file at `path` to write to it, at the latest schema.
 pub(super) fn open(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
@@ -215,7 +250,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chaperone.db");
         open(&path, Durability::Full).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert_eq!(opened(&path), Err(StoreError::SchemaNewer { found: 99, known: 1 }));
+        assert_eq!(opened(&path), Err(StoreError::SchemaNewer { found: 99, known: 2 }));
+    }
+
+    #[test]
+    fn a_store_of_an_earlier_version_is_brought_up_to_date_with_what_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chaperone.db");
+        let first = Connection::open(&path).unwrap();
+        first.execute_batch(MIGRATIONS[0]).unwrap();
+        first.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        first.pragma_update(None, "user_version", 1).unwrap();
+        let insert = "INSERT INTO audit VALUES (1, zeroblob(32), 5, 'system', NULL, '{}')";
+        first.execute(insert, []).unwrap();
+        drop(first);
+        let connection = open(&path, Durability::Full).unwrap();
+        let count = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!(count("SELECT at FROM audit"), 5);
+        assert_eq!(count("SELECT count(*) FROM revocations"), 0);
+        assert_eq!(count("SELECT count(*) FROM api_keys"), 0);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::rows;
 use super::{Batch, Position, StoreError};
+use super::{api_keys, revocations, rows};
 
 /// How many commits may wait before those who bring more are held up.
 const WAITING: usize = 1024;
@@ -98,13 +98,12 @@ fn write_batch(
     head: &mut Position,
     batch: &Batch,
 ) -> Result<Committed, StoreError> {
-    if !batch.approvals.is_empty() {
+    let changes = [batch.approvals.len(), batch.revocations.len(), batch.api_keys.len()];
+    if changes.iter().any(|count| *count > 0) {
         let savepoint = transaction.savepoint()?;
-        for change in &batch.approvals {
-            if !rows::change_approval(&savepoint, change)? {
-                // Dropped without a commit, the savepoint takes back what it did.
-                return Ok(Err(StoreError::Conflict));
-            }
+        if !change_all(&savepoint, batch)? {
+            // Dropped without a commit, the savepoint takes back what it did.
+            return Ok(Err(StoreError::Conflict));
         }
         savepoint.commit()?;
     }
@@ -115,6 +114,26 @@ fn write_batch(
         positions.push(*head);
     }
     Ok(Ok(positions))
+}
+
+/// Makes every change of `batch` but its entries; `false` if one conflicts.
+fn change_all(connection: &Connection, batch: &Batch) -> Result<bool, StoreError> {
+    for change in &batch.approvals {
+        if !rows::change_approval(connection, change)? {
+            return Ok(false);
+        }
+    }
+    for change in &batch.revocations {
+        if !revocations::change(connection, change)? {
+            return Ok(false);
+        }
+    }
+    for change in &batch.api_keys {
+        if !api_keys::change(connection, change)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The file that is open, to notice when its path leads elsewhere. SQLite would go

@@ -131,6 +131,7 @@ async fn asked(
 ) -> Result<Credential, IdentityError> {
     let presented = Presented {
         authorization: shows.authorization.as_deref(),
+        api_key: None,
         second: shows.second.as_deref(),
         proof: shows.proof.as_deref(),
         method: "GET",
@@ -466,11 +467,13 @@ async fn a_proof_where_a_token_is_asked_for_names_its_key_once() {
         ..Presented::default()
     };
     let now = UnixMillis::new(NOW * 1000);
-    let key = authenticator.proof_key(&presented, now).unwrap().unwrap();
+    let unspent = || authenticator.unspent_proof(&presented, now).unwrap().unwrap();
+    let key = unspent().key;
     assert_eq!(key.to_string(), world.jkt());
-    assert_eq!(authenticator.proof_key(&presented, now), Err(IdentityError::ProofReplayed));
+    assert_eq!(authenticator.spend(unspent(), now), Ok(()));
+    assert_eq!(authenticator.spend(unspent(), now), Err(IdentityError::ProofReplayed));
     let none = Presented { proof: None, ..presented };
-    assert_eq!(authenticator.proof_key(&none, now), Ok(None));
+    assert!(authenticator.unspent_proof(&none, now).unwrap().is_none());
     // Whoever has that key may show tokens that are bound to it, and others.
     let thief = Thumbprint::of_key(TestKey::new("t", Algorithm::Es256).jwk().as_object().unwrap());
     let (bound, unbound) = (world.bound(), world.token(&json!({})));

@@ -203,6 +203,7 @@ fn some_acceptance() -> impl Strategy<Value = Acceptance> {
     (issuers, audiences).prop_map(|(issuers, audiences)| Acceptance {
         issuers: issuers.map(|issuers| issuers.into_iter().collect()),
         audiences,
+        ..Acceptance::default()
     })
 }
 

@@ -1,0 +1,108 @@
+//! What is given and taken back by hand, as one server knows it: revocations and API
+//! keys, read from the store again and again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::api_key::{ApiKeyBook, ApiKeyError, ApiKeys};
+use super::polled::POLL;
+use super::revocation::{RevocationBook, RevocationError, Revocations};
+use crate::store::Store;
+use crate::time::{Clock, UnixMillis};
+
+/// How often what is long over is taken from the store.
+const FORGET: Duration = Duration::from_hours(1);
+
+/// Revocations and API keys of one store.
+pub struct Withdrawals {
+    store: Arc<dyn Store>,
+    pub(super) revocations: Revocations,
+    pub(super) api_keys: ApiKeys,
+}
+
+/// They could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WithdrawalsError {
+    /// The revocations.
+    #[error("revocations: {0}")]
+    Revocations(#[from] RevocationError),
+    /// The API keys.
+    #[error("API keys: {0}")]
+    ApiKeys(#[from] ApiKeyError),
+}
+
+impl fmt::Debug for Withdrawals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Withdrawals")
+            .field("revocations", &self.revocations)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Withdrawals {
+    /// Those in `store`, not read yet: until [`Self::read`] nobody gets in.
+    pub const fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, revocations: Revocations::new(), api_keys: ApiKeys::new() }
+    }
+
+    /// Reads what has changed since the last time.
+    pub async fn read(&self, now: UnixMillis) -> Result<(), WithdrawalsError> {
+        self.revocations.refresh(&*self.store, now).await?;
+        self.api_keys.refresh(&*self.store, now).await?;
+        Ok(())
+    }
+
+    /// How many revocations count; `None` while that cannot be told, and nobody gets
+    /// in.
+    pub fn revoked(&self) -> Option<usize> {
+        self.revocations.count()
+    }
+
+    /// Reads them every [`POLL`], and now and then takes from the store what is long
+    /// over. Does not end.
+    pub async fn keep_fresh(self: Arc<Self>, clock: Arc<dyn Clock>) {
+        let mut reads = interval(POLL);
+        let mut forgets = interval(FORGET);
+        for ticks in [&mut reads, &mut forgets] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        let mut failing = false;
+        loop {
+            tokio::select! {
+                _ = reads.tick() => failing = self.read_or_tell(clock.now(), failing).await,
+                _ = forgets.tick() => self.forget(clock.now()).await,
+            }
+        }
+    }
+
+    /// Says whether it failed; tells of it once and not four times a second.
+    async fn read_or_tell(&self, now: UnixMillis, failed_before: bool) -> bool {
+        match self.read(now).await {
+            Ok(()) => {
+                if failed_before {
+                    tracing::info!("revocations are read again");
+                }
+                false
+            }
+            Err(error) => {
+                if !failed_before {
+                    tracing::error!(%error, "revocations cannot be read; soon nobody gets in");
+                }
+                true
+            }
+        }
+    }
+
+    async fn forget(&self, now: UnixMillis) {
+        let revocations = RevocationBook::new(Arc::clone(&self.store)).forget(now).await;
+        if let Err(error) = revocations {
+            tracing::warn!(%error, "revocations that are over stay in the store");
+        }
+        if let Err(error) = ApiKeyBook::new(Arc::clone(&self.store)).forget(now).await {
+            tracing::warn!(%error, "API keys that are over stay in the store");
+        }
+    }
+}
