@@ -535,7 +535,7 @@ impl Authenticator {
             return Ok((token, settings));
         }
         let began = self.verified.begin();
-        let unverified = Unverified::read(token)?;
+        let unverified = Unverified::read(token, self.max_depth)?;
         let Issuer { settings, keys, .. } = self.issuer_of(&unverified.claimed()?)?;
         // What we sign for upstreams to read is no credential to call with.
         if settings.is_own() && !unverified.is_access_token {
@@ -561,7 +561,7 @@ impl Authenticator {
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
         let bytes = unverified.payload().len();
-        let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
+        let (claims, key) = unverified.verified_by(&keys)?;
         let mut token = self.read(settings, &claims, Some(&key))?;
         token.weight += weight_besides(bytes);
         let token = Arc::new(token);
