@@ -59,7 +59,7 @@ pub(crate) struct World {
     pub(crate) keys: Arc<SigningKeys>,
     clock: Arc<StandingClock>,
     signers: BTreeMap<&'static str, TestKey>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct StandingClock(AtomicI64);
@@ -154,7 +154,7 @@ impl World {
             Arc::clone(&clock) as Arc<dyn Clock>,
         );
         let exchanger = Arc::new(exchanger);
-        Self { exchanger, audit, authenticator, keys, clock, signers, _folder: folder }
+        Self { exchanger, audit, authenticator, keys, clock, signers, folder }
     }
 
     /// A token of `issuer` for the server, with `changes`; a null takes a claim away.
@@ -227,6 +227,14 @@ impl World {
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].draft.kind.name(), "exchange");
         serde_json::from_str(&entries[0].draft.body).unwrap()
+    }
+
+    /// Removes the files of the signing keys, and lets the server see that.
+    pub(crate) fn remove_keys(&self) {
+        for file in std::fs::read_dir(self.folder.path().join("keys")).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        self.keys.look(self.clock.now());
     }
 
     /// So many seconds go by.

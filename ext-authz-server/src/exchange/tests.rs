@@ -324,6 +324,20 @@ async fn a_token_is_good_while_its_key_is_published_and_no_longer() {
 }
 
 #[tokio::test]
+async fn without_a_key_nothing_is_exchanged_and_our_tokens_are_not_believed() {
+    let world = World::new();
+    let token = four_hops(&world).await;
+    assert!(world.verify(&token, &Acceptance::default()).await.is_ok());
+    world.remove_keys();
+    let error = world.verify(&token, &Acceptance::default()).await.unwrap_err();
+    assert_eq!(error.code(), "keys_unavailable");
+    let (ci, script) = (world.plain("github", "ci"), world.plain("corp", "script"));
+    let wish = Wish { audience: Some("customers".to_owned()), ..Wish::default() };
+    let refused = world.ask(&ci, &script, wish).await.outcome.unwrap_err();
+    assert_eq!((refused.code(), refused.oauth().status()), ("keys_unavailable", 503));
+}
+
+#[tokio::test]
 async fn what_our_keys_sign_for_others_to_read_is_no_credential() {
     let world = World::new();
     let said = claims(&four_hops(&world).await).to_string();
