@@ -54,7 +54,7 @@ async fn a_token_is_in_standard_words() {
         world.exchange(&subject, &world.plain("corp", "script"), "customers").await.unwrap();
     let said = claims(&token);
     assert_eq!(said["iss"], SERVER);
-    assert_eq!((&said["aud"], &said["sub"]), (&json!("customers"), &json!("ci")));
+    assert_eq!((&said["aud"], &said["sub"]), (&json!("customers"), &json!("github/ci")));
     let id = json!({ "format": "iss_sub", "iss": iss("github"), "sub": "ci" });
     assert_eq!(said["sub_id"], id);
     assert_eq!((&said["act"]["iss"], &said["act"]["sub"]), (&json!(iss("corp")), &json!("script")));
