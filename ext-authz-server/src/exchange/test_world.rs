@@ -103,12 +103,18 @@ fn terms() -> ExchangeTerms {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::known_at(SERVER)
+    }
+
+    /// The same, whose endpoint has that issuer's name.
+    pub(crate) fn known_at(issuer: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signers: BTreeMap<_, _> = ISSUERS
             .map(|name| (name, TestKey::new(&format!("{name}-key"), Algorithm::Es256)))
             .into();
         let published = OwnKeys::default();
-        let mut issuers: Vec<_> = signers.iter().map(|(name, key)| issuer(name, key)).collect();
+        let mut issuers: Vec<_> =
+            signers.iter().map(|(name, key)| self::issuer(name, key)).collect();
         let own = KeySource::Own(published.clone());
         issuers.push(IssuerSettings {
             audiences: terms().everywhere(),
@@ -139,7 +145,7 @@ impl World {
         let store = SqliteStore::open(&folder.path().join("s.db"), Durability::Normal).unwrap();
         let audit = Arc::new(AuditLog::new(Arc::new(store)));
         let rules = ExchangeRules {
-            issuer: SERVER.to_owned(),
+            issuer: issuer.to_owned(),
             terms: terms(),
             enforce: Enforce::EveryHop,
             services: BTreeMap::new(),
