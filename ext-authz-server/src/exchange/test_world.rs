@@ -118,7 +118,6 @@ impl World {
         let own = KeySource::Own(published.clone());
         issuers.push(IssuerSettings {
             audiences: terms().everywhere(),
-            may_attest: ISSUERS.map(alias).into(),
             ..IssuerSettings::new(alias("chaperone"), IssuerUrl::parse(SERVER).unwrap(), own)
         });
         let automation = ["github", "corp", "cluster-a", "cluster-b"]
