@@ -17,7 +17,9 @@ use zeroize::Zeroizing;
 
 pub use self::error::{ExchangeError, FormError, OAuthError};
 use crate::audit::{AncestorRecord, AuditLog, ExchangeRecord, IssuedRecord, Record, Verdict};
-use crate::identity::{Acceptance, Authenticator, ChainClaims, Delegation, Presented, Token};
+use crate::identity::{
+    Acceptance, Authenticator, ChainClaims, Delegation, ExternalUrl, Presented, Token,
+};
 use crate::issuing::{
     BoundTo, ExchangeTerms, Minted, Parent, SigningKeys, TokenTerms, Wish, Wording, mint, narrow,
 };
@@ -99,7 +101,8 @@ pub struct Exchanged {
 pub struct Exchanger {
     rules: ExchangeRules,
     acceptance: Acceptance,
-    endpoint: Endpoint,
+    /// The URL that callers know the server by: what proofs are bound to.
+    endpoint: Option<ExternalUrl>,
     keys: Arc<SigningKeys>,
     redactor: Redactor,
     authenticator: Arc<Authenticator>,
@@ -111,23 +114,6 @@ pub struct Exchanger {
 impl std::fmt::Debug for Exchanger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Exchanger").field("rules", &self.rules).finish_non_exhaustive()
-    }
-}
-
-/// The URL of the token endpoint, in parts: what a proof is bound to.
-#[derive(Debug)]
-struct Endpoint {
-    scheme: String,
-    authority: String,
-    path: String,
-}
-
-impl Endpoint {
-    fn of(public_url: &str) -> Self {
-        let (scheme, rest) = public_url.split_once("://").unwrap_or(("https", public_url));
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let path = format!("{}{TOKEN_PATH}", path.trim_end_matches('/'));
-        Self { scheme: scheme.to_owned(), authority: authority.to_owned(), path }
     }
 }
 
@@ -147,7 +133,8 @@ impl Exchanger {
             also: [rules.terms.server.clone()].into(),
             ..Acceptance::default()
         };
-        let endpoint = Endpoint::of(&rules.issuer);
+        // Without a URL, no proof is for it.
+        let endpoint = ExternalUrl::parse(&rules.issuer).ok();
         Self { rules, acceptance, endpoint, keys, redactor, authenticator, policies, audit, clock }
     }
 
@@ -209,7 +196,7 @@ impl Exchanger {
     ) -> Result<(Issued, IssuedRecord), ExchangeError> {
         let delegation = self.credentials(request, asked, now).await?;
         ledger.credential(&delegation.credential);
-        let bound_to = delegation.key.map(|key| BoundTo { jkt: key.to_string() });
+        let bound_to = delegation.key.map(|key| BoundTo { jkt: key });
         let parent = Parent {
             audiences: delegation.audiences.clone(),
             scopes: delegation.authority.scopes.clone(),
@@ -242,9 +229,9 @@ impl Exchanger {
         let presented = Presented {
             proof: header("dpop"),
             method: &request.method,
-            scheme: &self.endpoint.scheme,
-            authority: &self.endpoint.authority,
-            path: &self.endpoint.path,
+            path: TOKEN_PATH,
+            // The server sees neither its scheme nor, behind a proxy, its name.
+            external_url: self.endpoint.as_ref(),
             ..Presented::default()
         };
         let delegation =
@@ -275,8 +262,8 @@ impl Exchanger {
             service,
             request: RequestContext {
                 method: "POST",
-                host: &self.endpoint.authority,
-                path: &self.endpoint.path,
+                host: self.endpoint.as_ref().map_or("", ExternalUrl::authority),
+                path: TOKEN_PATH,
             },
             token: &TokenContext::of(credential, now),
             commands: &[command],

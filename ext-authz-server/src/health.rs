@@ -72,7 +72,7 @@ impl Health {
         let revocations = RevocationsHealth { ready: count.is_some(), count };
         let store = StoreHealth { ready: error.is_none(), error };
         HealthReport {
-            // Our own keys are always there, and the first token is never one of ours.
+            // The first token is never one of ours, so our own keys do not make it ready.
             ready: store.ready
                 && revocations.ready
                 && issuers.iter().any(|issuer| issuer.ready && issuer.issuer.as_str() != SERVER),

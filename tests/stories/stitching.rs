@@ -27,14 +27,24 @@ const IDENTITY: &str = "/etc/deploy/identity.jwt";
 const JOB_ACCOUNT: &str = "system:serviceaccount:deploy:deploy-job";
 const CONTAINER_ACCOUNT: &str = "system:serviceaccount:data:data-container";
 
-/// Stands in for a cluster: keeps the secret that is put into it.
+/// Stands in for a cluster: keeps the secret that is put into it, and counts what starts.
 const KUBECTL: &str = r#"#!/bin/sh
+set -eu
 case "$*" in
-    *"create secret generic parent --from-file=token=/dev/stdin") exec cat > "$STORY/$2.parent" ;;
-    *"create -f "*) exit 0 ;;
+    *" create secret generic parent --from-file=token=token --dry-run=client -o yaml")
+        encoded=$(base64 < token | tr -d '\n')
+        printf 'kind: Secret\ndata:\n  token: %s\n' "$encoded" ;;
+    *" apply -f -")
+        encoded=$(sed -n 's/^  token: //p')
+        test -n "$encoded"
+        printf %s "$encoded" | base64 -d > "$STORY/$2.parent" ;;
+    *" create -f "*) echo started >> "$STORY/$2.started" ;;
+    *) exit 64 ;;
 esac
-exit 64
 "#;
+
+/// Where the Job's script works.
+const WORKDIR: &str = "cd /tmp\n";
 
 /// The example's configuration, with two clusters.
 fn with_clusters(config: String) -> String {
@@ -228,7 +238,8 @@ async fn four_programs_of_four_issuers_are_one_chain() {
     variables.insert("CHAPERONE_ACTOR_TOKEN_FILE".into(), story.path("job.token"));
     let variables: Vec<_> =
         variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    good(story.run(&script, &[], &variables));
+    good(story.run(&script, &[(WORKDIR, "")], &variables));
+    assert_eq!(story.read("cluster-a.started"), "started\n");
     let third = story.read("cluster-b.parent");
 
     // The container in cluster B, which calls through Envoy.
@@ -282,6 +293,71 @@ async fn four_programs_of_four_issuers_are_one_chain() {
         assert!(!log.contains(token.trim()));
     }
     assert_eq!(story.mesh.server.audit_verify().unwrap()["intact"], true);
+}
+
+#[tokio::test]
+async fn where_the_exchange_is_refused_no_job_starts() {
+    let story = Story::begin().await;
+    let deploy = &blocks("sh")[0];
+    let ci = story.own_token(Issuer::Github, JOB);
+    let run = |identity: &str| {
+        let identity = story.write("identity.jwt", identity).display().to_string();
+        story.run(deploy, &[(IDENTITY, &identity)], &[("CHAPERONE_TOKEN", &ci)])
+    };
+    let exists = |name: &str| story.folder.join(name).exists();
+    let refused = run(&story.own_token(Issuer::Platform, "stranger"));
+    assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(!exists("cluster-a.parent") && !exists("cluster-a.started") && !exists("token"));
+
+    // Whoever may runs it as often as they like.
+    let script = story.own_token(Issuer::Platform, "deploy-script");
+    for _ in 0..2 {
+        good(run(&script));
+        assert!(!exists("token"), "the token stays nowhere but in the secret");
+    }
+    assert_eq!(story.read("cluster-a.started"), "started\nstarted\n");
+
+    // The next step is the same.
+    story.write("job.token", &story.own_token(Issuer::ClusterA, "system:serviceaccount:x:y"));
+    let (script, _) = job_container();
+    let (server, parent) = (story.mesh.server.url(), story.path("cluster-a.parent"));
+    let own = story.path("job.token");
+    let variables = [
+        ("CHAPERONE_SERVER", &*server),
+        ("CHAPERONE_SUBJECT_TOKEN_FILE", &*parent),
+        ("CHAPERONE_ACTOR_TOKEN_FILE", &*own),
+    ];
+    let refused = story.run(&script, &[(WORKDIR, "")], &variables);
+    assert_eq!(refused.status.code(), Some(1), "{}", String::from_utf8_lossy(&refused.stderr));
+    assert!(!exists("cluster-b.parent") && !exists("cluster-b.started"));
+}
+
+#[tokio::test]
+async fn keys_of_a_mounted_secret_are_good_as_copies_of_the_servers_own() {
+    let story = Story::begin().await;
+    let config = story.mesh.server.config();
+    let folder = config.with_file_name("signing-keys");
+    let key = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let secret = story.folder.join("secret");
+    std::fs::create_dir(&secret).unwrap();
+    let mounted = secret.join(key.file_name().unwrap());
+    std::fs::rename(&key, &mounted).unwrap();
+    // As Kubernetes mounts it where there is an fsGroup.
+    std::fs::set_permissions(&mounted, std::fs::Permissions::from_mode(0o440)).unwrap();
+    let list = format!("chaperone keys list --config {}", config.display());
+    std::os::unix::fs::symlink(&mounted, &key).unwrap();
+    let told = story.run(&list, &[], &[]);
+    assert!(String::from_utf8_lossy(&told.stderr).contains("others may read the key"));
+    std::fs::remove_file(&key).unwrap();
+
+    let yaml = blocks("yaml").into_iter().find(|block| block.contains("initContainers")).unwrap();
+    let pod: Value = serde_saphyr::from_str(&yaml).unwrap();
+    let copy = pod["initContainers"][0]["command"][2].as_str().unwrap();
+    let (secret, folder) = (secret.display().to_string(), format!("{}/", folder.display()));
+    let places = [("/var/run/secrets/signing", &*secret), ("/signing-keys/", &*folder)];
+    good(story.run(copy, &places, &[]));
+    let told = good(story.run(&list, &[], &[]));
+    assert!(told.contains("signing"), "{told}");
 }
 
 #[tokio::test]

@@ -147,7 +147,8 @@ async fn a_service_gets_a_token_that_says_who_calls_for_whom_and_by_which_decisi
     let claims = claims(&token);
     assert_eq!(claims["txn"], "ticket-7");
     assert_eq!(claims["tctx"]["decision"], answer.decision().unwrap());
-    assert_eq!(claims["sub"], JOB);
+    assert_eq!(claims["sub"], format!("github/{JOB}"));
+    assert_eq!(claims["sub_id"]["sub"], JOB);
     assert_eq!(claims["act"]["sub"], "deploy-script");
     assert_eq!(claims["req_wl"], "platform/deploy-script");
     assert_eq!(claims["aud"], "customers.internal");

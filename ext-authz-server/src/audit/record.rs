@@ -437,7 +437,8 @@ pub enum SystemEvent {
     KeysUsable,
     /// Another key signs tokens; its name is the event's `key`.
     SigningKeyUsed,
-    /// The signing keys' files are not good; the keys before stay in use.
+    /// A file of the signing keys is not good, and what it held before stays in use; or
+    /// there is no key any more.
     SigningKeysRefused,
 }
 

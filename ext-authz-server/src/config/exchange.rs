@@ -45,15 +45,14 @@ impl ExchangeSettings {
         SigningKeys::read(self.keys.clone(), self.published.clone(), now)
     }
 
-    /// The server as an issuer beside `others`, each of whose principals it may name:
-    /// it has verified their tokens.
-    pub(super) fn issuer(&self, others: &[IssuerSettings]) -> Option<IssuerSettings> {
+    /// The server as an issuer. It may name anybody: its tokens say of each hop what was
+    /// known of it when its own token was verified.
+    pub(super) fn issuer(&self) -> Option<IssuerSettings> {
         let issuer = IssuerUrl::parse(&self.terms.server).ok()?;
         let keys = KeySource::Own(self.published.clone());
         Some(IssuerSettings {
             audiences: self.terms.everywhere(),
             algorithms: [Algorithm::Es256, Algorithm::EdDsa].into(),
-            may_attest: others.iter().map(|other| other.alias.clone()).collect(),
             leeway: LEEWAY,
             max_lifetime: self.terms.max_lifetime,
             ..IssuerSettings::new(ALIAS.parse().ok()?, issuer, keys)

@@ -170,7 +170,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         exchange::resolve(written, &public_url, folder, &mut resolved.services, errors)
     });
     if let Some(exchange) = &exchange {
-        issuers.extend(exchange.issuer(&issuers));
+        issuers.extend(exchange.issuer());
     } else if !has_exchange {
         for service in resolved.services.values() {
             if matches!(service.upstream, UpstreamCredentials::Token(_)) {

@@ -26,8 +26,8 @@ pub enum FormError {
     /// A parameter is missing.
     #[error("the parameter {0} is missing")]
     Missing(&'static str),
-    /// `audience` and `resource` name different targets.
-    #[error("audience and resource name different targets; a token is for one")]
+    /// `audience` and `resource` name different targets, or one of them is there twice.
+    #[error("audience and resource name more than one target; a token is for one")]
     TwoTargets,
     /// It asks for something else than an exchange.
     #[error("the grant_type is not urn:ietf:params:oauth:grant-type:token-exchange")]
@@ -146,7 +146,9 @@ impl ExchangeError {
             })) => OAuthError::UseDpopNonce,
             Self::Credentials(DelegationError::Proof(_)) => OAuthError::InvalidDpopProof,
             Self::ActorMissing | Self::Client(_) => OAuthError::InvalidClient,
-            // RFC 8693 section 2.2.2: tokens that are not good are an invalid request.
+            // RFC 8693 section 2.2.2: there is no token for all of these targets.
+            Self::Form(FormError::TwoTargets) => OAuthError::InvalidTarget,
+            // The same: tokens that are not good are an invalid request.
             Self::Form(_)
             | Self::Credentials(_)
             | Self::Unnamed(_)

@@ -59,7 +59,7 @@ pub(crate) struct World {
     pub(crate) keys: Arc<SigningKeys>,
     clock: Arc<StandingClock>,
     signers: BTreeMap<&'static str, TestKey>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 struct StandingClock(AtomicI64);
@@ -103,16 +103,21 @@ fn terms() -> ExchangeTerms {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::known_at(SERVER)
+    }
+
+    /// The same, whose endpoint has that issuer's name.
+    pub(crate) fn known_at(issuer: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let signers: BTreeMap<_, _> = ISSUERS
             .map(|name| (name, TestKey::new(&format!("{name}-key"), Algorithm::Es256)))
             .into();
         let published = OwnKeys::default();
-        let mut issuers: Vec<_> = signers.iter().map(|(name, key)| issuer(name, key)).collect();
+        let mut issuers: Vec<_> =
+            signers.iter().map(|(name, key)| self::issuer(name, key)).collect();
         let own = KeySource::Own(published.clone());
         issuers.push(IssuerSettings {
             audiences: terms().everywhere(),
-            may_attest: ISSUERS.map(alias).into(),
             ..IssuerSettings::new(alias("chaperone"), IssuerUrl::parse(SERVER).unwrap(), own)
         });
         let automation = ["github", "corp", "cluster-a", "cluster-b"]
@@ -139,7 +144,7 @@ impl World {
         let store = SqliteStore::open(&folder.path().join("s.db"), Durability::Normal).unwrap();
         let audit = Arc::new(AuditLog::new(Arc::new(store)));
         let rules = ExchangeRules {
-            issuer: SERVER.to_owned(),
+            issuer: issuer.to_owned(),
             terms: terms(),
             enforce: Enforce::EveryHop,
             services: BTreeMap::new(),
@@ -154,7 +159,7 @@ impl World {
             Arc::clone(&clock) as Arc<dyn Clock>,
         );
         let exchanger = Arc::new(exchanger);
-        Self { exchanger, audit, authenticator, keys, clock, signers, _folder: folder }
+        Self { exchanger, audit, authenticator, keys, clock, signers, folder }
     }
 
     /// A token of `issuer` for the server, with `changes`; a null takes a claim away.
@@ -227,6 +232,14 @@ impl World {
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].draft.kind.name(), "exchange");
         serde_json::from_str(&entries[0].draft.body).unwrap()
+    }
+
+    /// Removes the files of the signing keys, and lets the server see that.
+    pub(crate) fn remove_keys(&self) {
+        for file in std::fs::read_dir(self.folder.path().join("keys")).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        self.keys.look(self.clock.now());
     }
 
     /// So many seconds go by.

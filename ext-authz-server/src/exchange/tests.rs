@@ -54,7 +54,7 @@ async fn a_token_is_in_standard_words() {
         world.exchange(&subject, &world.plain("corp", "script"), "customers").await.unwrap();
     let said = claims(&token);
     assert_eq!(said["iss"], SERVER);
-    assert_eq!((&said["aud"], &said["sub"]), (&json!("customers"), &json!("ci")));
+    assert_eq!((&said["aud"], &said["sub"]), (&json!("customers"), &json!("github/ci")));
     let id = json!({ "format": "iss_sub", "iss": iss("github"), "sub": "ci" });
     assert_eq!(said["sub_id"], id);
     assert_eq!((&said["act"]["iss"], &said["act"]["sub"]), (&json!(iss("corp")), &json!("script")));
@@ -297,6 +297,46 @@ async fn a_proof_binds_the_new_token_to_its_key_and_is_used_once() {
 }
 
 #[tokio::test]
+async fn what_is_bound_to_a_certificate_or_to_another_key_cannot_be_exchanged() {
+    let world = World::new();
+    let endpoint = format!("{SERVER}/oauth/token");
+    let [one, two] = ["one", "two"].map(|name| {
+        crate::identity::test_issuer::TestKey::new(name, crate::identity::Algorithm::Es256)
+    });
+    let proof = |id: &str| {
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": one.jwk() });
+        let claims = json!({ "htm": "POST", "htu": endpoint, "iat": NOW, "jti": id });
+        one.mint_with(&header, &claims.to_string())
+    };
+    let thumbprint = |key: &crate::identity::test_issuer::TestKey| {
+        let jwk = key.jwk();
+        crate::identity::Thumbprint::of_key(jwk.as_object().unwrap()).unwrap().to_string()
+    };
+    let (first, second) = (thumbprint(&one), thumbprint(&two));
+    let bound = |cnf: Value| json!({ "cnf": cnf });
+    let (none, certificate) = (json!({}), bound(json!({ "x5t#S256": first })));
+    let (mine, other) = (bound(json!({ "jkt": first })), bound(json!({ "jkt": second })));
+    for (nth, (subject, actor, outcome)) in [
+        (&mine, &mine, Ok(true)),
+        (&none, &mine, Ok(true)),
+        (&certificate, &none, Err("peer_missing")),
+        (&none, &certificate, Err("peer_missing")),
+        (&other, &mine, Err("token_binding_mismatch")),
+        (&mine, &other, Err("token_binding_mismatch")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (ci, script) =
+            (world.token("github", "ci", subject), world.token("corp", "script", actor));
+        let headers = [("dpop", &*proof(&nth.to_string()))];
+        let exchanged = world.ask_with(&headers, &ci, &script, wish("customers")).await.outcome;
+        let told = exchanged.map(|issued| issued.bound).map_err(|error| error.code());
+        assert_eq!(told, outcome, "{nth}");
+    }
+}
+
+#[tokio::test]
 async fn a_token_that_would_be_too_long_is_not_made() {
     let world = World::new();
     let groups: Vec<_> = (0..400).map(|nth| format!("a-group-of-many-{nth}")).collect();
@@ -324,6 +364,20 @@ async fn a_token_is_good_while_its_key_is_published_and_no_longer() {
 }
 
 #[tokio::test]
+async fn without_a_key_nothing_is_exchanged_and_our_tokens_are_not_believed() {
+    let world = World::new();
+    let token = four_hops(&world).await;
+    assert!(world.verify(&token, &Acceptance::default()).await.is_ok());
+    world.remove_keys();
+    let error = world.verify(&token, &Acceptance::default()).await.unwrap_err();
+    assert_eq!(error.code(), "keys_unavailable");
+    let (ci, script) = (world.plain("github", "ci"), world.plain("corp", "script"));
+    let wish = Wish { audience: Some("customers".to_owned()), ..Wish::default() };
+    let refused = world.ask(&ci, &script, wish).await.outcome.unwrap_err();
+    assert_eq!((refused.code(), refused.oauth().status()), ("keys_unavailable", 503));
+}
+
+#[tokio::test]
 async fn what_our_keys_sign_for_others_to_read_is_no_credential() {
     let world = World::new();
     let said = claims(&four_hops(&world).await).to_string();
@@ -337,14 +391,24 @@ async fn what_our_keys_sign_for_others_to_read_is_no_credential() {
     }
 }
 
-#[test]
-fn a_proof_is_bound_to_the_public_url_of_the_endpoint() {
-    let parts = |url: &str| {
-        let Endpoint { scheme, authority, path } = Endpoint::of(url);
-        format!("{scheme} {authority} {path}")
-    };
-    assert_eq!(parts("https://c.example"), "https c.example /oauth/token");
-    assert_eq!(parts("http://127.0.0.1:80/x"), "http 127.0.0.1:80 /x/oauth/token");
+#[tokio::test]
+async fn a_proof_is_bound_to_the_public_url_of_the_endpoint() {
+    let world = World::known_at("https://mesh.example:8443/identity");
+    let key = crate::identity::test_issuer::TestKey::new("d", crate::identity::Algorithm::Es256);
+    for (htu, good) in [
+        ("https://mesh.example:8443/identity/oauth/token", true),
+        ("https://mesh.example:8443/oauth/token", false),
+        ("https://mesh.example/identity/oauth/token", false),
+        ("https://chaperone.example/oauth/token", false),
+    ] {
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": key.jwk() });
+        let said = json!({ "htm": "POST", "htu": htu, "iat": NOW, "jti": htu });
+        let proof = key.mint_with(&header, &said.to_string());
+        let (ci, script) = (world.plain("github", "ci"), world.plain("corp", "script"));
+        let exchanged = world.ask_with(&[("dpop", &proof)], &ci, &script, wish("customers")).await;
+        let code = exchanged.outcome.map_err(|error| error.code()).map(|issued| issued.bound);
+        assert_eq!(code, if good { Ok(true) } else { Err("proof_invalid") }, "{htu}");
+    }
 }
 
 proptest! {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::to_bytes;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -20,6 +20,7 @@ use crate::exchange::{
     Asked, ExchangeError, Exchanged, Exchanger, FormError, Issued, IssuedType, OAuthError,
     TOKEN_PATH,
 };
+use crate::identity::{Algorithm, Scheme};
 use crate::issuing::SigningAlgorithm;
 use crate::request::{GuardedRequest, RequestHeaders, TlsPeer};
 
@@ -42,6 +43,7 @@ pub fn router(exchanger: Arc<Exchanger>) -> Router {
         .route(JWKS_PATH, get(jwks))
         .route("/.well-known/openid-configuration", get(metadata))
         .route("/.well-known/oauth-authorization-server", get(metadata))
+        .route("/.well-known/oauth-authorization-server/{*path}", get(metadata_of))
         .with_state(exchanger)
 }
 
@@ -51,7 +53,7 @@ async fn token(State(exchanger): State<Arc<Exchanger>>, request: Request) -> Res
     let Exchanged { decision, outcome } = exchanger.exchange(&guarded, asked).await;
     let mut response = match outcome {
         Ok(issued) => Json(&granted(&issued)).into_response(),
-        Err(error) => refused(&error),
+        Err(error) => refused(&error, guarded.headers.get("authorization")),
     };
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -118,8 +120,9 @@ fn granted(issued: &Issued) -> Value {
     body
 }
 
-/// RFC 6749 section 5.2; the description begins with our code.
-fn refused(error: &ExchangeError) -> Response {
+/// RFC 6749 section 5.2; the description begins with our code. `authorization` is what
+/// the client sent.
+fn refused(error: &ExchangeError, authorization: Option<&str>) -> Response {
     let oauth = error.oauth();
     let description = describable(&format!("{}: {error}", error.code()));
     let status = StatusCode::from_u16(oauth.status()).unwrap_or(StatusCode::BAD_REQUEST);
@@ -128,7 +131,9 @@ fn refused(error: &ExchangeError) -> Response {
     let headers = response.headers_mut();
     match oauth {
         OAuthError::InvalidClient => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            if let Ok(challenge) = HeaderValue::from_str(&challenge(authorization)) {
+                headers.insert(header::WWW_AUTHENTICATE, challenge);
+            }
         }
         OAuthError::UseDpopNonce => {
             let nonce = error.nonce().and_then(|nonce| HeaderValue::from_str(nonce).ok());
@@ -142,6 +147,27 @@ fn refused(error: &ExchangeError) -> Response {
         _ => {}
     }
     response
+}
+
+/// The challenge of the scheme that the client used (RFC 6749 section 5.2); where it
+/// cannot be used here, one that can be stands beside it.
+fn challenge(authorization: Option<&str>) -> String {
+    let scheme = authorization.and_then(|value| value.split_whitespace().next());
+    let used = |name: &str| scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(name));
+    let bearer = Scheme::Bearer.name();
+    if used(Scheme::Dpop.name()) {
+        // RFC 9449 section 7.1.
+        format!(r#"{} algs="{}""#, Scheme::Dpop.name(), proof_algorithms().join(" "))
+    } else if used("Basic") {
+        format!(r#"Basic realm="chaperone", {bearer}"#)
+    } else {
+        bearer.to_owned()
+    }
+}
+
+/// What proofs of possession may be signed with.
+fn proof_algorithms() -> Vec<&'static str> {
+    Algorithm::ALL.into_iter().map(Algorithm::name).collect()
 }
 
 /// The text with what a description cannot have replaced.
@@ -170,8 +196,25 @@ async fn metadata(State(exchanger): State<Arc<Exchanger>>) -> impl IntoResponse 
         "response_types_supported": [],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": SigningAlgorithm::ALL.map(SigningAlgorithm::name),
+        // RFC 9449 section 5.1.
+        "dpop_signing_alg_values_supported": proof_algorithms(),
     });
     cached(exchanger.keys().max_age(), document)
+}
+
+/// The metadata where an issuer with a path has it: the path comes last (RFC 8414
+/// section 3.1).
+async fn metadata_of(
+    State(exchanger): State<Arc<Exchanger>>,
+    Path(path): Path<String>,
+) -> Response {
+    let issuer = exchanger.issuer();
+    let own = issuer.split_once("://").and_then(|(_, rest)| rest.split_once('/'));
+    if own.is_some_and(|(_, own)| own == path) {
+        metadata(State(exchanger)).await.into_response()
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
 }
 
 fn cached(max_age: Duration, document: Value) -> impl IntoResponse {

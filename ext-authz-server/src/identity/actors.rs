@@ -76,25 +76,38 @@ impl Signed<'_> {
     }
 
     fn root(&self, claims: &Map<String, Value>) -> Result<Principal, IdentityError> {
+        let id = claims.get("sub_id").filter(|id| id["format"] == "iss_sub");
+        let named = id.map(|id| self.named(id)).transpose()?;
+        let different =
+            || IdentityError::ClaimsMalformed("`sub` and `sub_id` name different subjects");
+        if self.own {
+            // This server writes whom `sub_id` names into `sub`, with their alias.
+            let sub = claims.get("sub").and_then(Value::as_str);
+            let named = named.ok_or(IdentityError::ClaimsMalformed("`sub_id` is missing"))?;
+            let same = sub.is_some_and(|sub| sub == named.to_string());
+            return same.then_some(named).ok_or_else(different);
+        }
         let subject = name(claims.get("sub"))
             .map_err(|_| IdentityError::ClaimsMalformed("`sub` is not a name"))?;
-        let Some(id) = claims.get("sub_id").filter(|id| id["format"] == "iss_sub") else {
+        let Some(named) = named else {
             let subject = subject.ok_or(IdentityError::SubjectMissing)?.to_owned();
             return Ok(Principal { issuer: self.signer.clone(), subject });
         };
+        // Of one issuer, both name the same subject (RFC 9493 section 4.1).
+        if named.issuer == *self.signer && subject.is_some_and(|subject| subject != named.subject) {
+            return Err(different());
+        }
+        Ok(named)
+    }
+
+    /// Whom a `sub_id` names.
+    fn named(&self, id: &Value) -> Result<Principal, IdentityError> {
         let malformed =
             IdentityError::ClaimsMalformed("`sub_id` has no `iss` and `sub` that are names");
         let (Ok(Some(iss)), Ok(Some(sub))) = (name(id.get("iss")), name(id.get("sub"))) else {
             return Err(malformed);
         };
-        let issuer = self.alias(iss)?;
-        // Of one issuer, both name the same subject (RFC 9493 section 4.1).
-        if issuer == *self.signer && subject.is_some_and(|subject| subject != sub) {
-            return Err(IdentityError::ClaimsMalformed(
-                "`sub` and `sub_id` name different subjects",
-            ));
-        }
-        Ok(Principal { issuer, subject: sub.to_owned() })
+        Ok(Principal { issuer: self.alias(iss)?, subject: sub.to_owned() })
     }
 
     /// An actor without an `iss` is one of the signer's.
@@ -167,6 +180,11 @@ mod tests {
 
     /// `platform` signs; it may attest `github`, and not `k8s`.
     fn read(claims: &Value) -> Result<Chain, IdentityError> {
+        read_of(claims, false)
+    }
+
+    /// The same, or as what this server has signed.
+    fn read_of(claims: &Value, own: bool) -> Result<Chain, IdentityError> {
         let alias = |text: &str| text.parse::<IssuerAlias>().unwrap();
         let aliases = ["platform", "github", "k8s"]
             .map(|name| (format!("https://{name}.example"), alias(name)))
@@ -178,7 +196,7 @@ mod tests {
         let patterns = GroupPatterns::new([("ci".parse().unwrap(), vec![pattern])].into());
         let signed = Signed {
             signer: &alias("platform"),
-            own: false,
+            own,
             group_claims: &group_claims,
             attribute_claims: &attribute_claims,
             may_attest: &BTreeSet::from([alias("github")]),
@@ -284,6 +302,22 @@ mod tests {
         assert_eq!(hops(&id("https://k8s.example")), ["k8s/x asserted []"]);
         assert_eq!(hops(&id("https://platform.example")), ["platform/x proven []"]);
         assert_eq!(code(&id("https://nobody.example")), "actor_issuer_unknown");
+    }
+
+    #[test]
+    fn in_our_own_tokens_sub_is_the_text_of_whom_sub_id_names() {
+        let read = |sub: Value, id: Value| {
+            let known = json!({ "assurance": "attested", "credential": "token" });
+            let claims = json!({ "sub": sub, "sub_id": id, "chaperone": known });
+            let root = |chain: Chain| chain.root().principal.to_string();
+            read_of(&claims, true).map(root).map_err(|error| error.code())
+        };
+        let id = json!({ "format": "iss_sub", "iss": "https://github.example", "sub": "a/b" });
+        assert_eq!(read(json!("github/a/b"), id.clone()), Ok("github/a/b".to_owned()));
+        for odd in [json!("a/b"), json!("k8s/a/b"), json!(null)] {
+            assert_eq!(read(odd.clone(), id.clone()), Err("claims_malformed"), "{odd}");
+        }
+        assert_eq!(read(json!("github/a/b"), json!(null)), Err("claims_malformed"));
     }
 
     #[test]

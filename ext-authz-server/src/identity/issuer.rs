@@ -177,6 +177,11 @@ impl OwnKeys {
         self.0.store(Some(Arc::new(keys)));
     }
 
+    /// From now on, there is none.
+    pub fn withdraw(&self) {
+        self.0.store(None);
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.load().as_ref().map_or(0, |keys| keys.len())

@@ -1,6 +1,8 @@
 //! What the tokens that this server signs say of a chain, written and read.
 //!
-//! Who is in it, standard claims say (RFC 8693 section 4.1, RFC 9493). What was known
+//! Who is in it, standard claims say (RFC 8693 section 4.1, RFC 9493): `sub_id` names the
+//! root by its own issuer, and `sub` is `<alias>/<subject>`, as a subject must be only
+//! one of ours (RFC 7519 section 4.1.2, RFC 9068 section 2.2). What was known
 //! of each hop when its own credential was seen stands beside it in a member of ours:
 //! nobody else's token is believed to know that.
 
@@ -45,7 +47,7 @@ impl ChainClaims {
         };
         let root = &chain.root().principal;
         let mut claims = Map::new();
-        claims.insert("sub".into(), json!(root.subject));
+        claims.insert("sub".into(), json!(root));
         let id = json!({ "format": "iss_sub", "iss": iss(root)?, "sub": root.subject });
         claims.insert("sub_id".into(), id);
         claims.insert(KNOWN.into(), json!(Known::of(chain.root())));
@@ -209,6 +211,22 @@ mod tests {
                 prop_assert_eq!(read, Hop { assurance, ..hop.clone() });
             }
         }
+    }
+
+    #[test]
+    fn two_subjects_of_different_issuers_are_two_subjects_of_ours() {
+        let urls: BTreeMap<IssuerAlias, _> = ["github", "corp"]
+            .map(|name| (name.parse().unwrap(), url(&name.parse().unwrap())))
+            .into();
+        let sub = |principal: &str| {
+            let hop = Hop::new(principal.parse().unwrap(), Assurance::Proven, BTreeSet::new());
+            let chain = Chain::new(vec![hop]).unwrap();
+            let claims = ChainClaims::new(&chain, None, &[], |alias| urls.get(alias)).unwrap();
+            let claims = claims.into_object();
+            assert_eq!(claims["sub_id"]["sub"], "x");
+            claims["sub"].clone()
+        };
+        assert_eq!((sub("github/x"), sub("corp/x")), (json!("github/x"), json!("corp/x")));
     }
 
     #[test]

@@ -36,6 +36,12 @@ impl ExternalUrl {
         let base = text.trim_end_matches('/');
         Target::parse(base).map(|_| Self(base.to_owned())).ok_or(ExternalUrlError)
     }
+
+    /// Its host, with its port where it has one.
+    pub fn authority(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split_once('/').map_or(rest, |(authority, _)| authority)
+    }
 }
 
 impl fmt::Display for ExternalUrl {
@@ -179,6 +185,8 @@ mod tests {
         assert!(is_target("https://api.example/shop/jobs", &presented));
         assert!(is_target("http://shop.internal:8080/jobs", &presented));
         assert!(!is_target("https://api.example/jobs", &presented));
+        assert_eq!(url.authority(), "api.example");
+        assert_eq!(ExternalUrl::parse("http://[::1]:80").unwrap().authority(), "[::1]:80");
         for odd in ["api.example", "ftp://api.example", "https://api.example/?a", "https://a@b", ""]
         {
             assert_eq!(ExternalUrl::parse(odd), Err(ExternalUrlError), "{odd}");

@@ -27,7 +27,7 @@ impl Thumbprint {
     /// The thumbprint of a public key: of the members that its type requires, in the
     /// order of their names (RFC 7638 section 3). `None` when one is missing, or the
     /// type is unknown.
-    pub(super) fn of_key(jwk: &Map<String, Value>) -> Option<Self> {
+    pub(crate) fn of_key(jwk: &Map<String, Value>) -> Option<Self> {
         let required: &[&str] = match jwk.get("kty")?.as_str()? {
             "RSA" => &["e", "kty", "n"],
             "EC" => &["crv", "kty", "x", "y"],

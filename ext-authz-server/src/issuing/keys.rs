@@ -3,11 +3,12 @@
 //!
 //! A folder's keys are in the order of the times in their names
 //! (`20261124T093000Z.pem`), or of their files' own times. Removing a file takes its
-//! key out of service at once. A single file's key goes on signing after the file was
-//! replaced, until the new one may sign.
+//! key out of service at once, even when it is the last one or another file is bad. A
+//! single file's key goes on signing after the file was replaced, until the new one may
+//! sign.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -111,7 +112,7 @@ pub enum KeyChange {
         /// Its name.
         kid: String,
     },
-    /// The files are not good any more; the keys stay as they were.
+    /// A file is not good, and what it held before stays; or there is no key any more.
     Refused {
         /// What is wrong.
         error: String,
@@ -131,14 +132,15 @@ pub struct KeyHealth {
     pub since: UnixMillis,
 }
 
-/// A key and when it appeared.
+/// A key, when it appeared, and the file that it is in.
 #[derive(Clone, Debug)]
 struct Held {
     key: Arc<SigningKey>,
     appeared: UnixMillis,
+    file: PathBuf,
 }
 
-/// The keys in their order, the oldest first: at least one.
+/// The keys in their order, the oldest first: none when every file was removed.
 #[derive(Clone, Debug)]
 struct Ring(Vec<Held>);
 
@@ -221,31 +223,27 @@ impl SigningKeys {
         self.settings.publish_ahead
     }
 
-    /// Looks at the files once, and lets time have its effect. A file that is not good
-    /// changes nothing: the keys stay as they were, and what is wrong is told once.
+    /// Looks at the files once, and lets time have its effect. The key of a file that is
+    /// gone leaves. A file that is not good changes nothing else: what it held before
+    /// stays, and what is wrong is told once.
     pub fn look(&self, now: UnixMillis) -> Option<KeyChange> {
-        match read_ring(&self.settings.place) {
-            Ok(ring) => {
-                let ring = match &self.settings.place {
-                    KeysIn::Folder(_) => ring,
-                    KeysIn::File(_) => ring.after(self.still_published(now)),
-                };
-                self.ring.store(Arc::new(ring));
-                self.lock().refused = None;
-                self.publish(now)
-            }
-            Err(error) => {
-                let changed = self.publish(now);
-                let error = error.to_string();
-                let mut seen = self.lock();
-                if changed.is_some() || seen.refused.as_ref() == Some(&error) {
-                    return changed;
-                }
-                tracing::error!(%error, "the signing keys are not good, the last ones stay");
-                seen.refused = Some(error.clone());
-                Some(KeyChange::Refused { error })
-            }
+        let (ring, wrong) = self.found(now);
+        let none = ring.0.is_empty().then(|| KeysError::Empty(self.settings.place.path()));
+        let error: Vec<_> = [none, wrong].into_iter().flatten().map(|e| e.to_string()).collect();
+        let error = (!error.is_empty()).then(|| error.join("; "));
+        self.ring.store(Arc::new(ring));
+        let changed = self.publish(now);
+        let mut seen = self.lock();
+        let Some(error) = error else {
+            seen.refused = None;
+            return changed;
+        };
+        if changed.is_some() || seen.refused.as_ref() == Some(&error) {
+            return changed;
         }
+        tracing::error!(%error, "the files of the signing keys are not good");
+        seen.refused = Some(error.clone());
+        Some(KeyChange::Refused { error })
     }
 
     /// Adds a key to the folder of `settings`; gives its name and its file.
@@ -253,6 +251,33 @@ impl SigningKeys {
         let KeysIn::Folder(folder) = &settings.place else { return Err(KeysError::NotAFolder) };
         make_folder(folder)?;
         make_key(folder, settings.algorithm, now)
+    }
+
+    /// The keys of the files that are there now: of one that is not good, what it held
+    /// before. What is wrong with the first such file comes beside.
+    fn found(&self, now: UnixMillis) -> (Ring, Option<KeysError>) {
+        let before = self.ring.load();
+        let files = match self.settings.place.files() {
+            Ok(files) => files,
+            Err(error) if error.is_absence() => Vec::new(),
+            Err(error) => return (Ring::clone(&before), Some(error)),
+        };
+        let (mut keys, mut wrong) = (Vec::new(), None);
+        for file in files {
+            match read_key(&file) {
+                Ok(key) => keys.push(key),
+                Err(error) if error.is_absence() => {}
+                Err(error) => {
+                    keys.extend(before.0.iter().filter(|held| held.file == file).cloned());
+                    wrong.get_or_insert(error);
+                }
+            }
+        }
+        let ring = match &self.settings.place {
+            KeysIn::File(_) if !keys.is_empty() => Ring::of(keys).after(self.still_published(now)),
+            _ => Ring::of(keys),
+        };
+        (ring, wrong)
     }
 
     fn with_states<'r>(&self, ring: &'r Ring, now: UnixMillis) -> Vec<(&'r Held, KeyState)> {
@@ -278,12 +303,18 @@ impl SigningKeys {
             .collect();
         if published != seen.published {
             match JwkSet::from_json(self.jwks(now)) {
+                _ if published.is_empty() => self.published.withdraw(),
                 Ok(keys) => self.published.replace(keys),
                 Err(error) => tracing::error!(%error, "our own keys cannot be published"),
             }
             seen.published = published;
         }
-        let signer = health.into_iter().find(|key| key.state == KeyState::Signing)?.kid;
+        let signer = health.into_iter().find(|key| key.state == KeyState::Signing);
+        let Some(KeyHealth { kid: signer, .. }) = signer else {
+            // When a key is there again, it is told, even if it is the same.
+            seen.signer.clear();
+            return None;
+        };
         if signer == seen.signer {
             return None;
         }
@@ -297,7 +328,39 @@ impl SigningKeys {
     }
 }
 
+impl KeysIn {
+    fn path(&self) -> PathBuf {
+        let (Self::File(path) | Self::Folder(path)) = self;
+        path.clone()
+    }
+
+    /// The files that are to hold a key each, in the order of their names.
+    fn files(&self) -> Result<Vec<PathBuf>, KeysError> {
+        let mut files = match self {
+            Self::File(file) => vec![file.clone()],
+            Self::Folder(folder) => pem_files(folder)?,
+        };
+        files.sort();
+        Ok(files)
+    }
+}
+
+impl KeysError {
+    /// Whether it says that a file or folder is not there, and nothing else.
+    fn is_absence(&self) -> bool {
+        matches!(self, Self::Unreadable { source, .. } if source.kind() == ErrorKind::NotFound)
+    }
+}
+
 impl Ring {
+    /// The keys of files, which are in the order of their names.
+    fn of(mut keys: Vec<Held>) -> Self {
+        // Names decide between keys of one moment: the sort keeps their order.
+        keys.sort_by_key(|held| held.appeared);
+        keys.dedup_by(|later, earlier| later.key.kid() == earlier.key.kid());
+        Self(keys)
+    }
+
     /// These keys after those that were there before, for a file that was replaced.
     fn after(self, mut before: Vec<Held>) -> Self {
         before.retain(|held| self.0.iter().all(|key| key.key.kid() != held.key.kid()));
@@ -308,21 +371,14 @@ impl Ring {
     }
 }
 
+/// The keys to begin with: every file must be good, and there must be one.
 fn read_ring(place: &KeysIn) -> Result<Ring, KeysError> {
-    let mut files = match place {
-        KeysIn::File(file) => vec![file.clone()],
-        KeysIn::Folder(folder) => pem_files(folder)?,
-    };
-    files.sort();
-    let mut keys = files.iter().map(|file| read_key(file)).collect::<Result<Vec<_>, _>>()?;
-    // Names decide between keys of one moment: the sort keeps their order.
-    keys.sort_by_key(|held| held.appeared);
-    keys.dedup_by(|later, earlier| later.key.kid() == earlier.key.kid());
+    let files = place.files()?;
+    let keys = files.iter().map(|file| read_key(file)).collect::<Result<Vec<_>, _>>()?;
     if keys.is_empty() {
-        let (KeysIn::File(path) | KeysIn::Folder(path)) = place;
-        return Err(KeysError::Empty(path.clone()));
+        return Err(KeysError::Empty(place.path()));
     }
-    Ok(Ring(keys))
+    Ok(Ring::of(keys))
 }
 
 fn read_key(path: &Path) -> Result<Held, KeysError> {
@@ -347,7 +403,7 @@ fn read_key(path: &Path) -> Result<Held, KeysError> {
         i64::try_from(since.as_millis()).ok().map(UnixMillis::new)
     };
     let appeared = named_time(path).or_else(written).unwrap_or(UnixMillis::new(0));
-    Ok(Held { key: Arc::new(key), appeared })
+    Ok(Held { key: Arc::new(key), appeared, file: path.to_owned() })
 }
 
 /// The time in the name of a file, such as `20261124T093000Z-2.pem`.

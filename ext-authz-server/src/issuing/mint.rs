@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::signing::{SigningKey, SigningKeyError};
 use super::terms::TokenTerms;
-use crate::identity::ChainClaims;
+use crate::identity::{ChainClaims, Thumbprint};
 use crate::time::UnixMillis;
 
 /// The longest token that is minted: a request's headers as a whole must stay below
@@ -19,8 +19,8 @@ pub const MAX_MINTED_BYTES: usize = 7 * 1024;
 /// The key that a token is bound to (RFC 9449 section 6.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoundTo {
-    /// The SHA-256 thumbprint of the key, in base64url.
-    pub jkt: String,
+    /// The thumbprint of the key.
+    pub jkt: Thumbprint,
 }
 
 /// What a token says.
@@ -122,7 +122,7 @@ fn claims(wording: Wording<'_>, now: UnixMillis) -> Map<String, Value> {
         put("auth_time", json!(at.seconds()));
     }
     if let Some(BoundTo { jkt }) = wording.bound_to {
-        put("cnf", json!({ "jkt": jkt }));
+        put("cnf", json!({ "jkt": jkt.to_string() }));
     }
     claims
 }

@@ -13,8 +13,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
+
+use crate::identity::Thumbprint;
 
 /// What tokens are signed with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -130,8 +131,6 @@ impl SigningKey {
 
     fn of(pair: Pair) -> Self {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        // The members that make the thumbprint, in the order of their names (RFC 7638
-        // section 3.2, RFC 8037 appendix A.3).
         let mut jwk = match &pair {
             Pair::Es256(pair) => {
                 // An uncompressed point: 4, x, y (SEC 1 section 2.3.3).
@@ -144,8 +143,9 @@ impl SigningKey {
                 json!({ "crv": "Ed25519", "kty": "OKP", "x": encode(pair.public_key().as_ref()) })
             }
         };
-        // `serde_json` keeps an object's members sorted.
-        let kid = encode(&Sha256::digest(jwk.to_string()));
+        // These members are all that a thumbprint needs, so there always is one.
+        let kid = jwk.as_object().and_then(Thumbprint::of_key);
+        let kid = kid.map(|kid| kid.to_string()).unwrap_or_default();
         let algorithm = pair.algorithm();
         jwk["kid"] = json!(kid);
         jwk["use"] = json!("sig");

@@ -63,8 +63,10 @@ impl Parameters {
                 return Err(FormError::Malformed);
             }
             let value = Zeroizing::new(value.into_owned());
+            // RFC 8693 section 2.1 lets a client name several targets; a token is for one.
+            let target = matches!(&*name, "audience" | "resource");
             if parameters.insert(name.into_owned(), value).is_some() {
-                return Err(FormError::Twice);
+                return Err(if target { FormError::TwoTargets } else { FormError::Twice });
             }
         }
         Ok(Self(parameters))
@@ -224,8 +226,12 @@ mod tests {
     #[test]
     fn a_form_that_two_could_read_differently_is_not_read() {
         let twice = format!("{}&audience=a&audience=a", form(&[]));
-        assert_eq!(read(twice.as_bytes()).unwrap_err(), FormError::Twice);
+        assert_eq!(read(twice.as_bytes()).unwrap_err(), FormError::TwoTargets);
         let twice = format!("{}&audience=a&%61udience=b", form(&[]));
+        assert_eq!(read(twice.as_bytes()).unwrap_err(), FormError::TwoTargets);
+        let twice = format!("{}&resource=a&resource=b", form(&[]));
+        assert_eq!(read(twice.as_bytes()).unwrap_err(), FormError::TwoTargets);
+        let twice = format!("{}&scope=a&scope=a", form(&[]));
         assert_eq!(read(twice.as_bytes()).unwrap_err(), FormError::Twice);
         for odd in
             ["&", "&&a=b", "&a", "&a=b=c", "&=b", "&a=%", "&a=%zz", "&a=%f", "&a=%ff", "&a=ä"]

@@ -14,7 +14,10 @@ struct Served {
 
 impl Served {
     async fn start() -> Self {
-        let world = World::new();
+        Self::with(World::new()).await
+    }
+
+    async fn with(world: World) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = super::router(Arc::clone(&world.exchanger));
@@ -48,9 +51,13 @@ impl Served {
         request.send().await.unwrap()
     }
 
-    async fn get(&self, path: &str) -> (Value, String) {
+    async fn response(&self, path: &str) -> Response {
         let client = reqwest::Client::builder().tls_certs_only([]).no_proxy().build().unwrap();
-        let response = client.get(format!("{}{path}", self.url)).send().await.unwrap();
+        client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    async fn get(&self, path: &str) -> (Value, String) {
+        let response = self.response(path).await;
         assert_eq!(response.status(), 200, "{path}");
         let cache = header(&response, "cache-control");
         (serde_json::from_slice(&response.bytes().await.unwrap()).unwrap(), cache)
@@ -96,6 +103,18 @@ async fn a_refusal_names_the_error_and_our_code() {
     for (form, status, error, code) in [
         (served.form(&[("audience", "nowhere")]), 400, "invalid_target", "audience_wider"),
         (served.form(&[]), 400, "invalid_target", "audience_missing"),
+        (
+            served.form(&[("audience", "customers"), ("resource", "orders")]),
+            400,
+            "invalid_target",
+            "target_ambiguous",
+        ),
+        (
+            served.form(&[("audience", "customers")]) + "&audience=orders",
+            400,
+            "invalid_target",
+            "target_ambiguous",
+        ),
         (
             served.form(&[("audience", "customers"), ("scope", "admin")]),
             400,
@@ -160,6 +179,8 @@ async fn the_metadata_leads_to_the_endpoint_and_to_the_keys() {
         assert_eq!(document["token_endpoint"], format!("{SERVER}/oauth/token"));
         assert_eq!(document["jwks_uri"], format!("{SERVER}/oauth/jwks"));
         assert_eq!(document["grant_types_supported"], json!([super::form::TOKEN_EXCHANGE]));
+        let proofs = document["dpop_signing_alg_values_supported"].as_array().unwrap();
+        assert!(proofs.contains(&json!("ES256")) && !proofs.contains(&json!("none")));
     }
     let (keys, cache) = served.get("/oauth/jwks").await;
     assert_eq!(cache, "public, max-age=300");
@@ -167,6 +188,55 @@ async fn the_metadata_leads_to_the_endpoint_and_to_the_keys() {
     assert_eq!(keys.len(), 1);
     assert_eq!((&keys[0]["kty"], &keys[0]["alg"]), (&json!("EC"), &json!("ES256")));
     assert_eq!(keys[0].get("d"), None);
+}
+
+#[tokio::test]
+async fn an_unknown_client_is_challenged_in_the_scheme_that_it_used() {
+    let served = Served::start().await;
+    let none = [("actor_token", ""), ("actor_token_type", ""), ("audience", "customers")];
+    for (sent, challenge) in [
+        ("Bearer a.b.c", "Bearer"),
+        ("bearer a.b.c", "Bearer"),
+        ("DPoP a.b.c", "DPoP algs=\""),
+        ("dpop a.b.c", "DPoP algs=\""),
+        ("Basic YTpi", "Basic realm=\"chaperone\", Bearer"),
+        ("Negotiate x", "Bearer"),
+    ] {
+        let refused = served.post(served.form(&none), &[("authorization", sent)]).await;
+        assert_eq!(refused.status(), 401, "{sent}");
+        let told = header(&refused, "www-authenticate");
+        assert!(told.starts_with(challenge), "{sent}: {told}");
+        assert_eq!(body(refused).await["error"], "invalid_client");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_with_a_path_has_its_metadata_where_the_rfc_puts_it() {
+    let issuer = "https://mesh.example/identity/chaperone";
+    let served = Served::with(World::known_at(issuer)).await;
+    let well_known = "/.well-known/oauth-authorization-server";
+    let (document, _) = served.get(&format!("{well_known}/identity/chaperone")).await;
+    assert_eq!(document["issuer"], issuer);
+    for other in ["/identity", "/identity/chaperone/x", "/other"] {
+        let response = served.response(&format!("{well_known}{other}")).await;
+        assert_eq!(response.status(), 404, "{other}");
+    }
+    let rootless = Served::start().await;
+    assert_eq!(rootless.response(&format!("{well_known}/x")).await.status(), 404);
+}
+
+#[tokio::test]
+async fn without_a_key_the_endpoint_is_unavailable_and_publishes_nothing() {
+    let served = Served::start().await;
+    served.world.remove_keys();
+    assert_eq!(served.get("/oauth/jwks").await.0, json!({ "keys": [] }));
+    let refused = served.post(served.form(&[("audience", "customers")]), &[]).await;
+    assert_eq!(
+        (refused.status(), header(&refused, "retry-after")),
+        (503.try_into().unwrap(), "2".to_owned())
+    );
+    let told = body(refused).await["error_description"].as_str().unwrap().to_owned();
+    assert!(told.starts_with("keys_unavailable: "), "{told}");
 }
 
 /// Another implementation reads what we publish and what we sign.

@@ -108,6 +108,72 @@ fn a_key_whose_file_is_removed_is_trusted_no_more() {
 }
 
 #[test]
+fn the_last_key_leaves_with_its_file_and_is_told_again_when_it_is_back() {
+    let files = Keys::new();
+    let keys = files.open(0).unwrap();
+    let (only, file) = (signer(&keys, 0), files.files()[0].clone());
+    let aside = file.with_extension("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    let told = keys.look(at(1));
+    assert!(matches!(&told, Some(KeyChange::Refused { error }) if error.ends_with("has no key")));
+    assert!(keys.signer(at(1)).is_none());
+    assert_eq!((published(&keys, 1), files.published.count()), (Vec::new(), 0));
+    assert_eq!((keys.health(at(1)), keys.look(at(2))), (Vec::new(), None));
+    std::fs::rename(&aside, &file).unwrap();
+    assert_eq!(keys.look(at(3)), Some(KeyChange::Signs { kid: only.clone() }));
+    assert_eq!((signer(&keys, 3), files.published.count()), (only, 1));
+    // The folder as a whole is no different, nor is a single file.
+    std::fs::remove_dir_all(files.path()).unwrap();
+    keys.look(at(4));
+    assert!(keys.signer(at(4)).is_none());
+}
+
+#[test]
+fn a_bad_file_does_not_keep_a_removed_key() {
+    let files = Keys::new();
+    let keys = files.open(0).unwrap();
+    let (new, _) = SigningKeys::rotate(&files.settings(), at(1000)).unwrap();
+    keys.look(at(1001));
+    std::fs::write(files.path().join("z.pem"), "no key").unwrap();
+    std::fs::remove_file(&files.files()[0]).unwrap();
+    assert_eq!(keys.look(at(1002)), Some(KeyChange::Signs { kid: new.clone() }));
+    assert_eq!((published(&keys, 1002), signer(&keys, 1002)), (vec![new.clone()], new));
+    let told = keys.look(at(1003));
+    assert!(matches!(&told, Some(KeyChange::Refused { error }) if error.contains("z.pem")));
+    std::fs::remove_file(&files.files()[0]).unwrap();
+    let told = keys.look(at(1004));
+    assert!(matches!(&told, Some(KeyChange::Refused { error }) if error.contains("has no key")));
+    assert!(keys.signer(at(1004)).is_none());
+    assert_eq!(files.published.count(), 0);
+}
+
+#[test]
+fn a_key_whose_file_turns_bad_stays_until_the_file_goes() {
+    let files = Keys::new();
+    let keys = files.open(0).unwrap();
+    let good = signer(&keys, 0);
+    std::fs::write(&files.files()[0], "half a k").unwrap();
+    assert!(matches!(keys.look(at(1)), Some(KeyChange::Refused { .. })));
+    assert_eq!(signer(&keys, 1), good);
+    std::fs::remove_file(&files.files()[0]).unwrap();
+    keys.look(at(2));
+    assert!(keys.signer(at(2)).is_none());
+}
+
+#[test]
+fn a_single_file_that_is_removed_takes_its_keys_with_it() {
+    let other = Keys::new();
+    other.open(0).unwrap();
+    let file = other.files()[0].clone();
+    let settings = KeySettings { place: KeysIn::File(file.clone()), ..other.settings() };
+    let keys = SigningKeys::open(settings, other.published.clone(), at(500)).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(matches!(keys.look(at(501)), Some(KeyChange::Refused { .. })));
+    assert!(keys.signer(at(501)).is_none());
+    assert_eq!(other.published.count(), 0);
+}
+
+#[test]
 fn a_file_that_is_replaced_signs_on_until_the_new_key_is_known() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("key.pem");
