@@ -214,6 +214,13 @@ impl AuthenticatorSettings {
             proofs: ProofSettings::default(),
         }
     }
+
+    /// The issuers whose workloads call with client certificates.
+    pub fn certified(&self) -> impl Iterator<Item = &IssuerAlias> {
+        let told = self.peer != PeerSource::Nowhere;
+        let issuers = self.issuers.iter().filter(move |_| told);
+        issuers.filter(|issuer| issuer.trust_domain().is_some()).map(|issuer| &issuer.alias)
+    }
 }
 
 /// Tells who sends a request.
