@@ -399,16 +399,47 @@ impl Authenticator {
         Ok(credential)
     }
 
-    /// Whether nothing of a credential was revoked until `now`.
+    /// Whether nothing of a credential was revoked until `now`, and nothing is over.
     pub fn still_good(
         &self,
         credential: &Credential,
         now: UnixMillis,
     ) -> Result<(), IdentityError> {
-        let Some(withdrawals) = &self.withdrawals else { return Ok(()) };
         let actor = credential.actor.as_deref();
+        for facts in [Some(&*credential.token), actor].into_iter().flatten() {
+            self.unexpired(credential, facts, now)?;
+        }
+        let Some(withdrawals) = &self.withdrawals else { return Ok(()) };
         let ids = ids_of(&credential.token).chain(actor.into_iter().flat_map(ids_of));
+        for id in ids.clone() {
+            withdrawals.api_keys.check_unrevoked(id)?;
+        }
         withdrawals.revocations.check(&credential.chain, ids, now)
+    }
+
+    /// Whether that part of a credential, a token, certificate or API key, is not over at
+    /// `now`.
+    fn unexpired(
+        &self,
+        credential: &Credential,
+        facts: &TokenFacts,
+        now: UnixMillis,
+    ) -> Result<(), IdentityError> {
+        let at = facts.expires_at;
+        if facts.issuer.as_str() == IssuerAlias::API_KEYS {
+            return if at <= now { Err(IdentityError::ApiKeyExpired { at }) } else { Ok(()) };
+        }
+        let issuer = self.issuers.get(&facts.issuer).ok_or(IdentityError::IssuerUnknown)?;
+        if now.before(issuer.settings.leeway).seconds() < at.seconds() {
+            return Ok(());
+        }
+        let own = credential.actor.as_ref().unwrap_or(&credential.token);
+        match credential.chain.current().credential {
+            CredentialKind::Certificate if facts.key.is_none() && **own == *facts => {
+                Err(IdentityError::PeerExpired)
+            }
+            _ => Err(IdentityError::TokenExpired { at }),
+        }
     }
 
     /// What the credentials of a request prove, revoked or not.

@@ -43,7 +43,7 @@ pub(super) enum CredentialId<'a> {
 }
 
 /// The ids of a credential. One that was made from others has theirs as well.
-pub(super) fn ids_of(facts: &TokenFacts) -> impl Iterator<Item = CredentialId<'_>> {
+pub(super) fn ids_of(facts: &TokenFacts) -> impl Iterator<Item = CredentialId<'_>> + Clone {
     let own = ids(&facts.issuer, facts.id.as_deref(), facts.key.as_deref());
     let inherited = facts.lineage.iter().flat_map(|ancestor| {
         ids(&ancestor.issuer, ancestor.id.as_deref(), ancestor.key.as_deref())
@@ -55,7 +55,7 @@ fn ids<'a>(
     issuer: &'a IssuerAlias,
     jti: Option<&'a str>,
     kid: Option<&'a str>,
-) -> impl Iterator<Item = CredentialId<'a>> {
+) -> impl Iterator<Item = CredentialId<'a>> + Clone {
     let token = jti.map(|jti| CredentialId::Token(issuer, jti));
     token.into_iter().chain(kid.map(|kid| CredentialId::Key(issuer, kid)))
 }
