@@ -55,10 +55,10 @@ impl Withdrawals {
         Ok(())
     }
 
-    /// How many revocations count; `None` while that cannot be told, and nobody gets
-    /// in.
-    pub fn revoked(&self) -> Option<usize> {
-        self.revocations.count()
+    /// How many revocations count at `now`; `None` while that cannot be told, and nobody
+    /// gets in.
+    pub fn revoked(&self, now: UnixMillis) -> Option<usize> {
+        self.revocations.count(now)
     }
 
     /// Reads them every [`POLL`], and now and then takes from the store what is long
