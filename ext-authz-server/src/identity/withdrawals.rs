@@ -64,17 +64,27 @@ impl Withdrawals {
     /// Reads them every [`POLL`], and now and then takes from the store what is long
     /// over. Does not end.
     pub async fn keep_fresh(self: Arc<Self>, clock: Arc<dyn Clock>) {
-        let mut reads = interval(POLL);
-        let mut forgets = interval(FORGET);
-        for ticks in [&mut reads, &mut forgets] {
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        }
+        // Side by side: to write may take seconds, and what is not read meanwhile is
+        // believed no longer.
+        tokio::join!(self.keep_reading(&*clock), self.keep_forgetting(&*clock));
+    }
+
+    async fn keep_reading(&self, clock: &dyn Clock) {
+        let mut ticks = interval(POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut failing = false;
         loop {
-            tokio::select! {
-                _ = reads.tick() => failing = self.read_or_tell(clock.now(), failing).await,
-                _ = forgets.tick() => self.forget(clock.now()).await,
-            }
+            ticks.tick().await;
+            failing = self.read_or_tell(clock.now(), failing).await;
+        }
+    }
+
+    async fn keep_forgetting(&self, clock: &dyn Clock) {
+        let mut ticks = interval(FORGET);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.forget(clock.now()).await;
         }
     }
 
@@ -104,5 +114,51 @@ impl Withdrawals {
         if let Err(error) = ApiKeyBook::new(Arc::clone(&self.store)).forget(now).await {
             tracing::warn!(%error, "API keys that are over stay in the store");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::Notify;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::store::{Durability, SqliteStore};
+
+    /// Counts how often it is asked.
+    #[derive(Default)]
+    struct Counting {
+        asked: AtomicUsize,
+        again: Notify,
+    }
+
+    impl Clock for Counting {
+        fn now(&self) -> UnixMillis {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.again.notify_one();
+            UnixMillis::new(1_800_000_000_000)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_store_is_read_while_what_is_over_cannot_be_taken_from_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = Arc::new(SqliteStore::open(&path, Durability::Normal).unwrap());
+        let other = rusqlite::Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let clock = Arc::new(Counting::default());
+        let withdrawals = Arc::new(Withdrawals::new(store));
+        let reading = tokio::spawn(withdrawals.keep_fresh(clock.clone()));
+        // Once to forget, which waits for the other; the rest to read.
+        let read_again = async {
+            while clock.asked.load(Ordering::SeqCst) < 5 {
+                clock.again.notified().await;
+            }
+        };
+        timeout(Duration::from_secs(3), read_again).await.expect("it is read again and again");
+        reading.abort();
     }
 }
