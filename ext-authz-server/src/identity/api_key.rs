@@ -218,7 +218,7 @@ impl ApiKeys {
         patterns: &GroupPatterns,
         now: UnixMillis,
     ) -> Result<GoodKey, IdentityError> {
-        let held = self.known.fresh(Instant::now()).ok_or(IdentityError::RevocationsUnavailable)?;
+        let held = self.known.fresh(Instant::now()).ok_or(IdentityError::ApiKeysUnavailable)?;
         let known = held.as_ref().and_then(|held| held.value().keys.get(&key.id));
         let known = known.ok_or(IdentityError::ApiKeyUnknown)?;
         verify_slices_are_equal(known.hash.as_bytes(), key.hash().as_bytes())
@@ -239,7 +239,7 @@ impl ApiKeys {
             return Ok(());
         }
         let id: ApiKeyId = id.parse().map_err(|_| IdentityError::ApiKeyUnknown)?;
-        let held = self.known.fresh(Instant::now()).ok_or(IdentityError::RevocationsUnavailable)?;
+        let held = self.known.fresh(Instant::now()).ok_or(IdentityError::ApiKeysUnavailable)?;
         // One that is forgotten has been over for long, and was not revoked in time.
         match held.as_ref().and_then(|held| held.value().keys.get(&id)) {
             Some(known) if known.revoked => Err(IdentityError::Revoked { by: None }),

@@ -2,6 +2,7 @@
 //! keys, read from the store again and again.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ pub enum WithdrawalsError {
     ApiKeys(#[from] ApiKeyError),
 }
 
+/// Which of both cannot be read.
+type Failing = mem::Discriminant<WithdrawalsError>;
+
 impl fmt::Debug for Withdrawals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Withdrawals")
@@ -48,11 +52,22 @@ impl Withdrawals {
         Self { store, revocations: Revocations::new(), api_keys: ApiKeys::new() }
     }
 
-    /// Reads what has changed since the last time.
+    /// Reads what has changed since the last time. Either is read though the other
+    /// cannot be.
     pub async fn read(&self, now: UnixMillis) -> Result<(), WithdrawalsError> {
-        self.revocations.refresh(&*self.store, now).await?;
-        self.api_keys.refresh(&*self.store, now).await?;
-        Ok(())
+        let revocations = self.revocations.refresh(&*self.store, now).await;
+        let api_keys = self.api_keys.refresh(&*self.store, now).await;
+        revocations?;
+        Ok(api_keys?)
+    }
+
+    /// Reads them for the first time. Without API keys a server can start, and accepts
+    /// none; that they cannot be read, [`Self::keep_fresh`] tells.
+    pub async fn start(&self, now: UnixMillis) -> Result<(), WithdrawalsError> {
+        match self.read(now).await {
+            Err(WithdrawalsError::ApiKeys(_)) => Ok(()),
+            read => read,
+        }
     }
 
     /// How many revocations count at `now`; `None` while that cannot be told, and nobody
@@ -72,7 +87,7 @@ impl Withdrawals {
     async fn keep_reading(&self, clock: &dyn Clock) {
         let mut ticks = interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
+        let mut failing = None;
         loop {
             ticks.tick().await;
             failing = self.read_or_tell(clock.now(), failing).await;
@@ -88,22 +103,22 @@ impl Withdrawals {
         }
     }
 
-    /// Says whether it failed; tells of it once and not four times a second.
-    async fn read_or_tell(&self, now: UnixMillis, failed_before: bool) -> bool {
-        match self.read(now).await {
-            Ok(()) => {
-                if failed_before {
-                    tracing::info!("revocations are read again");
-                }
-                false
-            }
-            Err(error) => {
-                if !failed_before {
+    /// Says what failed; tells of it once and not four times a second.
+    async fn read_or_tell(&self, now: UnixMillis, before: Option<Failing>) -> Option<Failing> {
+        let error = self.read(now).await.err();
+        let failing = error.as_ref().map(mem::discriminant);
+        if failing != before {
+            match &error {
+                None => tracing::info!("revocations and API keys are read again"),
+                Some(error @ WithdrawalsError::Revocations(_)) => {
                     tracing::error!(%error, "revocations cannot be read; soon nobody gets in");
                 }
-                true
+                Some(error @ WithdrawalsError::ApiKeys(_)) => {
+                    tracing::error!(%error, "API keys cannot be read; soon none is accepted");
+                }
             }
         }
+        failing
     }
 
     async fn forget(&self, now: UnixMillis) {

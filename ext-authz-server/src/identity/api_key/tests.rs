@@ -130,7 +130,7 @@ fn an_owner_and_an_end_within_90_days_are_mandatory() {
 fn no_key_is_good_while_the_store_cannot_be_read() {
     let keys = ApiKeys::new();
     let error = keys.check(&key(1), &GroupPatterns::default(), NOW).unwrap_err();
-    assert_eq!(error.code(), "revocations_unavailable");
+    assert_eq!(error.code(), "api_keys_unavailable");
 }
 
 #[test]

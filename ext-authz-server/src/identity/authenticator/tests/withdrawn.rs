@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use chaperone_inspection::digest::Digest;
 use uuid::Uuid;
 
 use super::*;
@@ -9,7 +10,10 @@ use crate::identity::{
     ApiKey, ApiKeyBook, ApiKeyOrder, CredentialKind, NewApiKey, POLL, RevocationBook, RevocationId,
     RevocationOrder, RevocationTarget, Withdrawals,
 };
-use crate::store::{Durability, RevocationKind, SqliteStore, Store};
+use crate::store::{
+    ApiKeyChange, ApiKeyRow, Batch, Durability, RevocationChange, RevocationKind, RevocationRow,
+    SqliteStore, Store,
+};
 use crate::time::Clock;
 
 /// A clock that stands still.
@@ -349,4 +353,59 @@ async fn a_credential_that_ends_while_its_request_waits_is_refused() {
         let told = waiting(&world.authenticator, header, waited, async || {}).await;
         assert_eq!(told, expected, "{waited:?}");
     }
+}
+
+#[tokio::test]
+async fn a_damaged_api_key_is_an_end_to_api_keys_and_to_nothing_else() {
+    let place = Place::new();
+    let key = place.create("nightly").await.reveal();
+    let row = ApiKeyRow {
+        id: "damaged".to_owned(),
+        name: "weekly".to_owned(),
+        owner: "ada".to_owned(),
+        groups: BTreeSet::new(),
+        hash: Digest::of(b"secret"),
+        by: "ada".to_owned(),
+        at: Still.now(),
+        expires_at: Still.now().after(Duration::from_hours(1)),
+    };
+    let batch = Batch { api_keys: vec![ApiKeyChange::Create(row)], ..Batch::default() };
+    place.store.commit(batch).await.unwrap();
+    let withdrawals = Arc::new(Withdrawals::new(Arc::clone(&place.store)));
+    withdrawals.start(Still.now()).await.expect("a server starts");
+    assert_eq!(withdrawals.revoked(Still.now()), Some(0));
+    let world = World::new();
+    let authenticator = Authenticator::new(world.settings.clone()).unwrap();
+    let authenticator = authenticator.with_withdrawals(Arc::clone(&withdrawals));
+    let acceptance = Acceptance { api_keys: true, ..Acceptance::default() };
+    let code = async |text: &str| {
+        let authorization = format!("Bearer {text}");
+        let presented = Presented { authorization: Some(&authorization), ..Presented::default() };
+        let answer = authenticator.authenticate(&presented, &acceptance, Still.now()).await;
+        answer.map_or_else(|error| error.code(), |_| "accepted")
+    };
+    assert_eq!(code(&key).await, "api_keys_unavailable");
+    assert_eq!(code(&world.nested("n-1")).await, "accepted");
+    place.revoke(RevocationKind::Subject, "platform/script").await;
+    withdrawals.read(Still.now()).await.expect_err("it is still damaged");
+    assert_eq!(code(&world.nested("n-1")).await, "revoked", "revocations are read on");
+}
+
+#[tokio::test]
+async fn a_server_does_not_start_without_its_revocations() {
+    let place = Place::new();
+    let row = RevocationRow {
+        id: "damaged".to_owned(),
+        kind: RevocationKind::Jti,
+        issuer: None,
+        value: "t-1".to_owned(),
+        reason: None,
+        by: "ada".to_owned(),
+        at: Still.now(),
+        expires_at: Still.now().after(Duration::from_hours(1)),
+    };
+    let batch = Batch { revocations: vec![RevocationChange::Revoke(row)], ..Batch::default() };
+    place.store.commit(batch).await.unwrap();
+    let withdrawals = Withdrawals::new(Arc::clone(&place.store));
+    withdrawals.start(Still.now()).await.unwrap_err();
 }
