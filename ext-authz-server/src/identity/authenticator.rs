@@ -561,7 +561,11 @@ impl Authenticator {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
         if let Keys::Reviewed(review) = keys {
-            let claims = review.claims(token, unverified.payload(), now).await?;
+            let refuse = |own: &Claims| {
+                let lifetime = settings.profile.lifetime(own)?;
+                lifetime.check(now, settings.leeway, settings.max_lifetime)
+            };
+            let claims = review.claims(token, unverified.payload(), now, refuse).await?;
             return Ok((Arc::new(self.read(settings, &claims, None)?), settings));
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
