@@ -233,6 +233,7 @@ async fn an_api_key_is_accepted_only_where_the_service_says_so() {
         assert_eq!(credential.chain.current().credential, CredentialKind::ApiKey);
         assert_eq!(credential.kind, PrincipalKind::Agent);
         assert_eq!(credential.token.issuer, alias("api-key"));
+        assert_eq!(credential.chain.current().owner(), None, "`ada` is no principal");
     }
     let code = async |accepted, authorization, header| {
         keyed(&place, accepted, authorization, header).await.unwrap_err()
