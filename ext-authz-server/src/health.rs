@@ -68,7 +68,7 @@ impl Health {
     pub async fn report(&self, now: UnixMillis) -> HealthReport {
         let issuers = self.authenticator.health(now);
         let error = self.store.ping().await.err().map(|error| error.to_string());
-        let count = self.withdrawals.revoked();
+        let count = self.withdrawals.revoked(now);
         let revocations = RevocationsHealth { ready: count.is_some(), count };
         let store = StoreHealth { ready: error.is_none(), error };
         HealthReport {

@@ -94,7 +94,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let audit = Arc::new(AuditLog::new(Arc::clone(&store)));
     let approvals = Arc::new(Approvals::new(Arc::clone(&store)));
     let withdrawals = Arc::new(Withdrawals::new(Arc::clone(&store)));
-    withdrawals.read(clock.now()).await?;
+    withdrawals.start(clock.now()).await?;
     let authenticator =
         Arc::new(config.authenticator()?.with_withdrawals(Arc::clone(&withdrawals)));
     // Room for one event an issuer, until somebody reads them below.

@@ -586,6 +586,37 @@ fn revoke_says_what_is_refused_until_when_and_lift_takes_it_back() {
 }
 
 #[test]
+fn a_revocation_lasts_as_long_as_what_it_may_name() {
+    let folder = Folder::new("revoke-lasts");
+    let workloads = "issuers:\n  mesh: { issuer: 'https://mesh.example', audiences: [c], \
+                     trust_domain: mesh.example, keys: { certificates_only: true } }\n";
+    let certified = CONFIG.replacen("issuers:\n", workloads, 1);
+    folder.write("mesh.yaml", &format!("{certified}peer: {{ from: tls }}\n"));
+    let mesh = folder.0.join("mesh.yaml").display().to_string();
+    let plain = folder.config();
+    let (tokens, days) = (3630, 90 * 24 * 3600);
+    for (config, what, name, expected) in [
+        (&plain, "--jti", "0123456789abcdef", days),
+        (&plain, "--jti", "*/0123456789abcdef", days),
+        (&plain, "--jti", "api-key/0123456789abcdef", days),
+        (&plain, "--subject", "api-key/nightly", days),
+        (&plain, "--jti", "github/t-1", tokens),
+        (&plain, "--issuer-key", "github/k", tokens),
+        (&mesh, "--subject", "mesh/spiffe://mesh.example/a", days),
+        (&mesh, "--chain-root", "mesh/spiffe://mesh.example/a", days),
+        (&mesh, "--subject", "github/a", tokens),
+    ] {
+        let ran = chaperone(&["revoke", what, name, "--json", "--config", config], "");
+        assert_eq!(ran.code, Some(0), "{what} {name}: {}", ran.stderr);
+        let made = ran.json();
+        let at = |member: &str| made[member].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+        let lasts = at("expires_at").duration_since(at("created_at")).as_secs();
+        assert_eq!(lasts, expected, "{what} {name}");
+    }
+    assert!(chaperone(&["revoke", "--help"], "").stdout.contains("90 days"));
+}
+
+#[test]
 fn revoke_refuses_what_could_match_nobody() {
     let folder = Folder::new("revoke-usage");
     let config = folder.config();

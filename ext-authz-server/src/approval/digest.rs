@@ -39,7 +39,14 @@ impl ActionToApprove<'_> {
     /// So for MCP the id does not count, and the digest of the parameters stands
     /// for the body where every command has one.
     pub fn digest(&self) -> Result<Digest, ApprovalError> {
-        let hop = |hop: &Hop| json!({ "principal": hop.principal, "assurance": hop.assurance });
+        let hop = |hop: &Hop| {
+            let mut known = json!({ "principal": hop.principal, "assurance": hop.assurance });
+            // Who may not approve it must not change below an approval.
+            if let Some(owner) = hop.owner() {
+                known["owner"] = json!(owner);
+            }
+            known
+        };
         let action = json!({
             "type": "chaperone.action.v1",
             "chain": self.chain.hops().iter().map(hop).collect::<Vec<_>>(),
@@ -187,6 +194,21 @@ mod tests {
         assert_ne!(digest(&account), digest(&json!("#9007199254740992")));
         assert_ne!(digest(&json!("#1")), digest(&json!("##1")));
         assert_ne!(digest(&json!(i64::MIN)), digest(&json!(i64::MIN + 1)));
+    }
+
+    #[test]
+    fn the_owner_of_an_api_key_counts() {
+        let digest = |owner: &str| {
+            let mut hop = Hop::new(
+                "api-key/nightly".parse().unwrap(),
+                Assurance::Proven,
+                std::collections::BTreeSet::new(),
+            );
+            hop.attributes.insert("owner".to_owned(), owner.to_owned());
+            action(&Chain::new(vec![hop]).unwrap(), &[], b"").digest().unwrap()
+        };
+        assert_eq!(digest("corp-idp/ada"), digest("corp-idp/ada"));
+        assert_ne!(digest("corp-idp/ada"), digest("corp-idp/bob"));
     }
 
     #[test]

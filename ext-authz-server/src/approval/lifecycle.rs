@@ -279,6 +279,7 @@ fn hops(action: &ActionToApprove<'_>) -> Vec<ApprovalHop> {
     let hop = |hop: &crate::identity::Hop| ApprovalHop {
         principal: hop.principal.clone(),
         assurance: hop.assurance,
+        owner: hop.owner(),
     };
     action.chain.hops().iter().map(hop).collect()
 }

@@ -96,6 +96,16 @@ pub struct ApprovalHop {
     pub principal: Principal,
     /// How well known.
     pub assurance: Assurance,
+    /// Who answers for it, where it has an API key whose owner is a principal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Principal>,
+}
+
+impl ApprovalHop {
+    /// Whether it is that principal, or one that they answer for.
+    pub(super) fn is_of(&self, principal: &Principal) -> bool {
+        self.principal == *principal || self.owner.as_ref() == Some(principal)
+    }
 }
 
 /// One human's vote.

@@ -110,7 +110,7 @@ pub(super) fn may_vote(
     if approver.kind != ApproverKind::Human {
         return Err(VoteRefusal::NotHuman);
     }
-    if approval.chain.iter().any(|hop| hop.principal == approver.principal) {
+    if approval.chain.iter().any(|hop| hop.is_of(&approver.principal)) {
         return Err(VoteRefusal::InChain);
     }
     if approval.terms.groups.is_disjoint(&approver.groups) {

@@ -313,6 +313,36 @@ async fn who_may_not_vote_is_told_why_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn the_owner_of_an_api_key_does_not_vote_on_what_is_done_with_it() {
+    let keyed = |name: &str, owner: &str| {
+        let mut hop = Hop::new(name.parse().unwrap(), Assurance::Proven, BTreeSet::new());
+        hop.attributes.insert("owner".to_owned(), owner.to_owned());
+        hop
+    };
+    let mut case = Case::new(&["sre"], 1);
+    for (hop, refused) in [
+        (keyed("api-key/nightly", "corp-idp/ada"), true),
+        (keyed("api-key/nightly", "corp-idp/eve"), false),
+        (keyed("api-key/nightly", "Ada, of the SRE team"), false),
+        (keyed("github/job", "corp-idp/ada"), false),
+    ] {
+        // The key's holder asks, and then another agent on its behalf.
+        let agent = Hop::new("github/a".parse().unwrap(), Assurance::Proven, BTreeSet::new());
+        for hops in [vec![hop.clone()], vec![hop.clone(), agent]] {
+            case.chain = Chain::new(hops).unwrap();
+            let id = case.pending(at(0)).await.id;
+            let voted = case.vote(id, &human("ada", &["sre"]), Verdict::Approve, at(1)).await;
+            let expected = if refused { Err(VoteRefusal::InChain.into()) } else { Ok(()) };
+            assert_eq!(voted.map(drop), expected, "{hop:?}");
+            if refused {
+                let bob = human("bob", &["sre"]);
+                case.vote(id, &bob, Verdict::Approve, at(1)).await.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn terms_that_ask_no_group_are_met_by_nobody() {
     let case = Case::new(&[], 1);
     let id = case.pending(at(0)).await.id;

@@ -22,8 +22,9 @@ use crate::time::{Clock as _, SystemClock};
 ///
 /// Every server with this store refuses it within a second. A revocation lasts as long
 /// as tokens of the configured issuers can, so that every token made before is covered;
-/// --for makes it longer or shorter. After that, tokens made since are good again: to
-/// keep somebody out for good, write a policy that forbids them.
+/// where it may be of an API key or of a workload with a certificate, 90 days. --for
+/// makes it longer or shorter. After that, what was made since is good again: to keep
+/// somebody out for good, write a policy that forbids them.
 ///
 /// Example: chaperone revoke --subject github/repo:acme/shop --reason "runner leaked"
 #[derive(Debug, clap::Args)]
@@ -56,7 +57,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     reason: Option<String>,
 
-    /// How long, such as 12h or 30d; by default as long as tokens can last.
+    /// How long, such as 12h or 30d; by default as long as tokens can last, and 90d for
+    /// what may be an API key or a certificate.
     #[arg(long = "for", value_name = "TIME", value_parser = lasting)]
     lasts: Option<Duration>,
 
@@ -149,7 +151,7 @@ fn revoke(arguments: &Arguments) -> Result<Done, Failure> {
     }
     if order.lasts < longest {
         output::note(&format!(
-            "tokens can last for {}: one that outlives this revocation is good again",
+            "credentials can last for {}: one that outlives this revocation is good again",
             told(longest)
         ));
     }
@@ -180,13 +182,23 @@ fn target(arguments: &Arguments, config: &Config) -> Result<RevocationTarget, Fa
     })
 }
 
-/// How long a token that was made already can be good, whoever signed it: what
+/// How long a certificate is taken to be good: no server limits it, and its end is told
+/// only when it is shown.
+const CERTIFICATE_LIFE: Duration = Duration::from_hours(24 * 90);
+
+/// How long a credential that exists already can be good, whoever signed it: what
 /// descends from a token of one issuer may be one of another.
 fn longest_life(config: &Config, target: &RevocationTarget) -> Duration {
     let lives = config.identity.issuers.iter().map(|issuer| issuer.max_lifetime + issuer.leeway);
-    let longest = lives.max().unwrap_or_default();
-    let of_api_key = target.issuer().is_some_and(|issuer| *issuer == IssuerAlias::api_keys());
-    if of_api_key { longest.max(MAX_API_KEY_LIFE) } else { longest }
+    let issuer = target.issuer();
+    // What names no issuer may name the id of an API key, or that of a certificate.
+    let of_api_key = issuer.is_none_or(|issuer| *issuer == IssuerAlias::api_keys());
+    let certified = config.identity.certified().any(|alias| issuer.is_none_or(|of| of == alias));
+    lives
+        .chain(of_api_key.then_some(MAX_API_KEY_LIFE))
+        .chain(certified.then_some(CERTIFICATE_LIFE))
+        .max()
+        .unwrap_or_default()
 }
 
 fn list(arguments: &ListArguments) -> Result<Done, Failure> {

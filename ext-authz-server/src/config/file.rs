@@ -302,8 +302,9 @@ pub(super) struct TokenReview {
     /// `system:auth-delegator`); read anew each time. Relative to the configuration
     /// file.
     pub(super) token_file: Option<PathBuf>,
-    /// The audiences that tokens may be for; by default those of the issuer. A service
-    /// that accepts others needs them here.
+    /// The audiences that tokens may be for; by default those of the issuer. The
+    /// `audiences` of services that accept it are added, and with `exchange` the server's
+    /// `public_url`.
     pub(super) audiences: Option<BTreeSet<String>>,
     /// How long an answer is good; never past the token's `exp`.
     #[serde(default = "defaults::review_cache")]

@@ -19,7 +19,8 @@ use super::exchange::ExchangeSettings;
 use super::{exchange, file, issuers, keys, proofs, services};
 use crate::identity::{
     Authenticator, AuthenticatorSettings, GroupName, GroupPatterns, HeaderName, HeaderNameError,
-    Holds, IssuerAlias, PrincipalPattern, SecondCredential, SettingsError,
+    Holds, IssuerAlias, IssuerSettings, KeySource, PrincipalPattern, SecondCredential,
+    SettingsError,
 };
 use crate::issuing::SERVER;
 use crate::policy::{Enforce, Known, PolicySources, ProfileName};
@@ -182,6 +183,7 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
             }
         }
     }
+    review_audiences(&mut issuers, &resolved.services, exchange.as_ref().map(|_| &*public_url));
     let second = second_credential(written.chain.second_credential, errors);
     let plan = Plan { services: resolved.plans, limits };
     if let Err(error) = Inspector::new(plan.clone()) {
@@ -222,6 +224,23 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         },
         exchange,
         plan,
+    }
+}
+
+/// Has tokens reviewed for whatever a token of their issuer may be for besides: an API
+/// server vouches only for the audiences that it is asked about.
+fn review_audiences(
+    issuers: &mut [IssuerSettings],
+    services: &BTreeMap<String, Service>,
+    exchange: Option<&str>,
+) {
+    for IssuerSettings { alias, keys, .. } in issuers {
+        let KeySource::Review(review) = keys else { continue };
+        let accepting = services.values().map(|service| &service.acceptance).filter(|acceptance| {
+            acceptance.issuers.as_ref().is_none_or(|issuers| issuers.contains(alias))
+        });
+        let accepted = accepting.filter_map(|acceptance| acceptance.audiences.as_ref()).flatten();
+        review.audiences.extend(accepted.cloned().chain(exchange.map(str::to_owned)));
     }
 }
 
@@ -343,4 +362,53 @@ fn policies(
         )));
     }
     PolicySettings { paths, reload: written.reload.0.max(Duration::from_millis(50)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reviewed_for(exchange: &str) -> Vec<String> {
+        let yaml = format!(
+            "listen: {{ grpc: 127.0.0.1:0, http: 127.0.0.1:0 }}
+public_url: https://chaperone.example/
+storage: {{ sqlite: {{ path: a.db }} }}
+keys: {{ facts: [] }}
+issuers:
+  k8s:
+    issuer: https://kubernetes.example
+    audiences: [customers]
+    keys: {{ token_review: {{ url: 'https://10.0.0.1:6443' }} }}
+  ci: {{ issuer: 'https://ci.example', audiences: [ci] }}
+services:
+  customers: {{ hosts: [customers.example] }}
+  orders: {{ hosts: [orders.example], audiences: [orders, sales] }}
+  pods: {{ hosts: [pods.example], issuers: [k8s], audiences: [pods] }}
+  builds: {{ hosts: [builds.example], issuers: [ci], audiences: [builds] }}
+policies: {{ paths: [] }}
+{exchange}"
+        );
+        let written = serde_saphyr::from_str(&yaml).unwrap();
+        // Files that are not there do not matter here.
+        let config = resolve(written, Path::new(""), &mut Vec::new());
+        assert_eq!(config.exchange.is_some(), !exchange.is_empty());
+        match &config.identity.issuers[..] {
+            [
+                IssuerSettings { keys: KeySource::Published(_), .. },
+                IssuerSettings { keys: KeySource::Review(review), .. },
+                ..,
+            ] => review.audiences.iter().cloned().collect(),
+            issuers => panic!("{issuers:?}"),
+        }
+    }
+
+    #[test]
+    fn tokens_are_reviewed_for_all_that_they_may_be_for() {
+        assert_eq!(reviewed_for(""), ["customers", "orders", "pods", "sales"]);
+        let exchange = "exchange: { audiences: [orders], keys: { folder: keys } }";
+        assert_eq!(
+            reviewed_for(exchange),
+            ["customers", "https://chaperone.example", "orders", "pods", "sales"]
+        );
+    }
 }

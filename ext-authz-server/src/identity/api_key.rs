@@ -28,6 +28,7 @@ use super::chain::{Assurance, CredentialKind, GroupName, Hop, IssuerAlias, Princ
 use super::error::IdentityError;
 use super::groups::GroupPatterns;
 use super::polled::Polled;
+use super::revocation::CredentialId;
 use crate::store::{ApiKeyEvent, ApiKeyStep, Store};
 use crate::time::UnixMillis;
 
@@ -217,7 +218,7 @@ impl ApiKeys {
         patterns: &GroupPatterns,
         now: UnixMillis,
     ) -> Result<GoodKey, IdentityError> {
-        let held = self.known.fresh(Instant::now()).ok_or(IdentityError::RevocationsUnavailable)?;
+        let held = self.known.fresh(Instant::now()).ok_or(IdentityError::ApiKeysUnavailable)?;
         let known = held.as_ref().and_then(|held| held.value().keys.get(&key.id));
         let known = known.ok_or(IdentityError::ApiKeyUnknown)?;
         verify_slices_are_equal(known.hash.as_bytes(), key.hash().as_bytes())
@@ -229,6 +230,21 @@ impl ApiKeys {
             return Err(IdentityError::ApiKeyExpired { at: known.expires_at });
         }
         Ok(GoodKey { hop: known.hop(patterns), expires_at: known.expires_at })
+    }
+
+    /// Whether an API key that was good, if `id` is that of one, was not revoked since.
+    pub(super) fn check_unrevoked(&self, id: CredentialId<'_>) -> Result<(), IdentityError> {
+        let CredentialId::Token(issuer, id) = id else { return Ok(()) };
+        if issuer.as_str() != IssuerAlias::API_KEYS {
+            return Ok(());
+        }
+        let id: ApiKeyId = id.parse().map_err(|_| IdentityError::ApiKeyUnknown)?;
+        let held = self.known.fresh(Instant::now()).ok_or(IdentityError::ApiKeysUnavailable)?;
+        // One that is forgotten has been over for long, and was not revoked in time.
+        match held.as_ref().and_then(|held| held.value().keys.get(&id)) {
+            Some(known) if known.revoked => Err(IdentityError::Revoked { by: None }),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -217,6 +217,13 @@ impl AuthenticatorSettings {
             proofs: ProofSettings::default(),
         }
     }
+
+    /// The issuers whose workloads call with client certificates.
+    pub fn certified(&self) -> impl Iterator<Item = &IssuerAlias> {
+        let told = self.peer != PeerSource::Nowhere;
+        let issuers = self.issuers.iter().filter(move |_| told);
+        issuers.filter(|issuer| issuer.trust_domain().is_some()).map(|issuer| &issuer.alias)
+    }
 }
 
 /// Tells who sends a request.
@@ -395,21 +402,52 @@ impl Authenticator {
         Ok(credential)
     }
 
-    /// Whether nothing of a credential was revoked until `now`.
+    /// Whether nothing of a credential was revoked until `now`, and nothing is over.
     pub fn still_good(
         &self,
         credential: &Credential,
         now: UnixMillis,
     ) -> Result<(), IdentityError> {
-        let Some(withdrawals) = &self.withdrawals else { return Ok(()) };
         let actor = credential.actor.as_deref();
+        for facts in [Some(&*credential.token), actor].into_iter().flatten() {
+            self.unexpired(credential, facts, now)?;
+        }
+        let Some(withdrawals) = &self.withdrawals else { return Ok(()) };
         let certificate = credential.certificate.iter().flat_map(|thumbprint| {
             let of = [&credential.chain.current().principal.issuer, &credential.token.issuer];
             of.map(|issuer| CredentialId::Token(issuer, thumbprint))
         });
         let ids = ids_of(&credential.token).chain(actor.into_iter().flat_map(ids_of));
+        for id in ids.clone() {
+            withdrawals.api_keys.check_unrevoked(id)?;
+        }
         let ids = ids.chain(certificate);
         withdrawals.revocations.check(&credential.chain, ids, now)
+    }
+
+    /// Whether that part of a credential, a token, certificate or API key, is not over at
+    /// `now`.
+    fn unexpired(
+        &self,
+        credential: &Credential,
+        facts: &TokenFacts,
+        now: UnixMillis,
+    ) -> Result<(), IdentityError> {
+        let at = facts.expires_at;
+        if facts.issuer.as_str() == IssuerAlias::API_KEYS {
+            return if at <= now { Err(IdentityError::ApiKeyExpired { at }) } else { Ok(()) };
+        }
+        let issuer = self.issuers.get(&facts.issuer).ok_or(IdentityError::IssuerUnknown)?;
+        if now.before(issuer.settings.leeway).seconds() < at.seconds() {
+            return Ok(());
+        }
+        let own = credential.actor.as_ref().unwrap_or(&credential.token);
+        match credential.chain.current().credential {
+            CredentialKind::Certificate if facts.key.is_none() && **own == *facts => {
+                Err(IdentityError::PeerExpired)
+            }
+            _ => Err(IdentityError::TokenExpired { at }),
+        }
     }
 
     /// What the credentials of a request prove, revoked or not.
@@ -547,7 +585,11 @@ impl Authenticator {
         if let Keys::Reviewed(review) = keys {
             // Nobody is asked about what would be refused anyway.
             acceptance.accepts(&settings.alias)?;
-            let claims = review.claims(token, unverified.payload(), now).await?;
+            let refuse = |own: &Claims| {
+                let lifetime = settings.profile.lifetime(own)?;
+                lifetime.check(now, settings.leeway, settings.max_lifetime)
+            };
+            let claims = review.claims(token, unverified.payload(), now, refuse).await?;
             let mut token = self.read(settings, &claims, None)?;
             // What the token says of itself can only make it good for less: by this it
             // can be revoked.

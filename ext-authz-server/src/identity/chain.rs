@@ -88,6 +88,13 @@ impl Hop {
             credential: CredentialKind::Named,
         }
     }
+
+    /// Who answers for it, if that is written as a principal: the owner of an API key.
+    pub fn owner(&self) -> Option<Principal> {
+        let owner = self.attributes.get("owner")?;
+        let keyed = self.principal.issuer.as_str() == IssuerAlias::API_KEYS;
+        keyed.then(|| owner.parse().ok()).flatten()
+    }
 }
 
 /// What proves a hop.

@@ -163,6 +163,9 @@ pub enum IdentityError {
     /// What was revoked cannot be read.
     #[error("it cannot be told whether the credential was revoked")]
     RevocationsUnavailable,
+    /// The API keys cannot be read.
+    #[error("it cannot be told which API keys there are")]
+    ApiKeysUnavailable,
     /// The service does not take API keys.
     #[error("the service does not accept API keys")]
     ApiKeyNotAccepted,
@@ -268,6 +271,7 @@ impl IdentityError {
             Self::GroupsMalformed { .. } => "groups_malformed",
             Self::Revoked { .. } => "revoked",
             Self::RevocationsUnavailable => "revocations_unavailable",
+            Self::ApiKeysUnavailable => "api_keys_unavailable",
             Self::ApiKeyNotAccepted => "api_key_not_accepted",
             Self::ApiKeyUnknown => "api_key_unknown",
             Self::ApiKeyExpired { .. } => "api_key_expired",
@@ -300,6 +304,7 @@ impl IdentityError {
             | Self::ProofsUnavailable
             | Self::PeerHidden
             | Self::RevocationsUnavailable
+            | Self::ApiKeysUnavailable
             | Self::IntrospectionUnavailable => Fault::Operator,
             _ => Fault::Caller,
         }

@@ -43,7 +43,7 @@ pub(super) enum CredentialId<'a> {
 }
 
 /// The ids of a credential. One that was made from others has theirs as well.
-pub(super) fn ids_of(facts: &TokenFacts) -> impl Iterator<Item = CredentialId<'_>> {
+pub(super) fn ids_of(facts: &TokenFacts) -> impl Iterator<Item = CredentialId<'_>> + Clone {
     let own = ids(&facts.issuer, facts.id.as_deref(), facts.key.as_deref());
     let inherited = facts.lineage.iter().flat_map(|ancestor| {
         ids(&ancestor.issuer, ancestor.id.as_deref(), ancestor.key.as_deref())
@@ -55,7 +55,7 @@ fn ids<'a>(
     issuer: &'a IssuerAlias,
     jti: Option<&'a str>,
     kid: Option<&'a str>,
-) -> impl Iterator<Item = CredentialId<'a>> {
+) -> impl Iterator<Item = CredentialId<'a>> + Clone {
     let token = jti.map(|jti| CredentialId::Token(issuer, jti));
     token.into_iter().chain(kid.map(|kid| CredentialId::Key(issuer, kid)))
 }
@@ -81,11 +81,12 @@ impl Revocations {
         Ok(())
     }
 
-    /// How many count; `None` when that is not known, for the store was not read for
-    /// too long.
-    pub fn count(&self) -> Option<usize> {
+    /// How many count at `now`; `None` when that is not known, for the store was not
+    /// read for too long.
+    pub fn count(&self, now: UnixMillis) -> Option<usize> {
         let held = self.lists.fresh(Instant::now())?;
-        held.as_ref().map(|held| held.value().active.len())
+        let counts = |one: &&Revocation| one.expires_at > now;
+        held.as_ref().map(|held| held.value().known.values().filter(counts).count())
     }
 
     /// Whether a credential of this chain and with these ids is still good at `now`.
@@ -97,7 +98,7 @@ impl Revocations {
     ) -> Result<(), IdentityError> {
         let held = self.lists.fresh(Instant::now()).ok_or(IdentityError::RevocationsUnavailable)?;
         let lists = held.as_ref().ok_or(IdentityError::RevocationsUnavailable)?.value();
-        if lists.active.is_empty() {
+        if lists.known.is_empty() {
             return Ok(());
         }
         match lists.found(chain, ids, now) {
@@ -109,8 +110,9 @@ impl Revocations {
 
 #[derive(Debug, Default)]
 struct Lists {
-    /// By their ids.
-    active: BTreeMap<String, Revocation>,
+    /// By their ids, those that are over for a short while among them: a clock that
+    /// jumps ahead and back must not lose one that counts.
+    known: BTreeMap<String, Revocation>,
     /// The place of the last change that was read.
     seen: u64,
     tokens: Named,
@@ -140,25 +142,26 @@ impl Lists {
         now: UnixMillis,
     ) -> Result<Option<Self>, RevocationError> {
         let mut events = store.revocations_after(self.seen, book::PAGE).await?;
-        let over = self.active.values().any(|one| one.expires_at <= now);
+        let long_over = |one: &Revocation| one.expires_at.after(book::FORGET_AFTER) <= now;
+        let over = self.known.values().any(long_over);
         if events.is_empty() && !over {
             return Ok(None);
         }
-        let (mut active, mut seen) = (self.active.clone(), self.seen);
+        let (mut known, mut seen) = (self.known.clone(), self.seen);
         while let Some(last) = events.last() {
             seen = last.seq;
             for event in &events {
-                book::follow(&mut active, event)?;
+                book::follow(&mut known, event)?;
             }
             events = store.revocations_after(seen, book::PAGE).await?;
         }
-        active.retain(|_, one| one.expires_at > now);
-        Ok(Some(Self::new(active, seen)))
+        known.retain(|_, one| !long_over(one));
+        Ok(Some(Self::new(known, seen)))
     }
 
-    fn new(active: BTreeMap<String, Revocation>, seen: u64) -> Self {
+    fn new(known: BTreeMap<String, Revocation>, seen: u64) -> Self {
         let mut lists = Self { seen, ..Self::default() };
-        for revocation in active.values() {
+        for revocation in known.values() {
             let named = match &revocation.target {
                 RevocationTarget::Jti { .. } => &mut lists.tokens,
                 RevocationTarget::Subject(_) => &mut lists.subjects,
@@ -167,7 +170,7 @@ impl Lists {
             };
             named.insert(revocation);
         }
-        Self { active, ..lists }
+        Self { known, ..lists }
     }
 
     fn found<'a>(

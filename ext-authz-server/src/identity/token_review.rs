@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use quick_cache::UnitWeighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, EntryAction, EntryResult};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response};
@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
 use super::chain::IssuerAlias;
@@ -34,10 +34,13 @@ use crate::time::UnixMillis;
 
 /// Where the API server takes reviews.
 const PATH: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
-/// The longest that a review may take, waiting for its turn included.
-const REVIEW_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest that a review may take, waiting for its turn included: less than Envoy
+/// waits for us.
+const REVIEW_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The most reviews at once: tokens that nobody signed cost the API server no more.
-const MAX_AT_ONCE: usize = 16;
+const MAX_AT_ONCE: usize = 64;
+/// How long an API server that gave no answer is left alone about one token.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The biggest answer that is read, and the longest token of our own.
 const MAX_ANSWER_BYTES: usize = 256 * 1024;
 const MAX_OWN_TOKEN_BYTES: u64 = 16 * 1024;
@@ -84,7 +87,7 @@ pub(super) struct TokenReview {
     timeout: Duration,
     turns: Semaphore,
     /// By the SHA-256 of the token.
-    answers: Cache<[u8; 32], Answer, UnitWeighter, RandomState>,
+    answers: Cache<[u8; 32], Remembered, UnitWeighter, RandomState>,
     last_error: ArcSwapOption<ReviewError>,
 }
 
@@ -94,18 +97,37 @@ impl fmt::Debug for TokenReview {
     }
 }
 
+/// What a token says, in the API server's words, or why it is not good.
+type Answer = Result<Arc<Claims>, IdentityError>;
+
 /// What was answered about a token, and until when that is good.
 #[derive(Clone)]
-struct Answer {
-    /// What the token says, in the API server's words; `None` when it is not good.
-    claims: Option<Arc<Claims>>,
-    until: UnixMillis,
+struct Remembered {
+    answer: Answer,
+    until: Until,
+}
+
+#[derive(Clone, Copy)]
+enum Until {
+    /// An answer, as the token's own end has it.
+    Time(UnixMillis),
+    /// That there was none, from when that was known.
+    Instant(Instant),
+}
+
+impl Remembered {
+    fn counts(&self, now: UnixMillis) -> bool {
+        match self.until {
+            Until::Time(until) => now < until,
+            Until::Instant(until) => Instant::now() < until,
+        }
+    }
 }
 
 /// A review could not be had.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum ReviewError {
-    #[error("no answer within {} s", REVIEW_TIMEOUT.as_secs())]
+    #[error("no answer within {} ms", REVIEW_TIMEOUT.as_millis())]
     Timeout,
     #[error("no connection")]
     Connect,
@@ -165,29 +187,64 @@ impl TokenReview {
     }
 
     /// What `token`, whose own claims are in `payload`, says at `now` according to the
-    /// API server.
+    /// API server. It is not asked about one that `refuse` refuses for its own claims:
+    /// they end its life earlier, whoever made them up.
     pub(super) async fn claims(
         &self,
         token: &Token,
         payload: &[u8],
         now: UnixMillis,
-    ) -> Result<Arc<Claims>, IdentityError> {
+        refuse: impl FnOnce(&Claims) -> Result<(), IdentityError>,
+    ) -> Answer {
+        let deadline = Instant::now() + self.timeout;
         let hash: [u8; 32] = Sha256::digest(token.as_str()).into();
-        if let Some(answer) = self.answers.get(&hash).filter(|answer| now < answer.until) {
-            return answer.claims.ok_or(IdentityError::TokenInactive);
+        if let Some(known) = self.answers.get(&hash).filter(|known| known.counts(now)) {
+            return known.answer;
         }
-        let answer = self.answer(token, payload, now).await?;
-        self.answers.insert(hash, answer.clone());
-        answer.claims.ok_or(IdentityError::TokenInactive)
+        let own = own_claims(payload)?;
+        refuse(&own)?;
+        let known = |_: &[u8; 32], known: &mut Remembered| {
+            if known.counts(now) {
+                EntryAction::Retain(known.answer.clone())
+            } else {
+                EntryAction::ReplaceWithGuard
+            }
+        };
+        // One asks, the others wait for what it is told. Should it be cancelled, the
+        // next one asks.
+        let entry = timeout_at(deadline, self.answers.entry_async(&hash, known));
+        let place = match entry.await {
+            Ok(EntryResult::Retained(answer)) => return answer,
+            Ok(EntryResult::Vacant(place) | EntryResult::Replaced(place, _)) => place,
+            Ok(EntryResult::Removed(..) | EntryResult::Timeout) | Err(_) => {
+                return Err(IdentityError::IntrospectionUnavailable);
+            }
+        };
+        let answer = self.answer(token, &own, deadline).await;
+        let remembered =
+            Remembered { answer: answer.clone(), until: self.until(&answer, &own, now) };
+        // It fails only when the place was taken away, and then nobody waits there.
+        let _ = place.insert(remembered);
+        answer
     }
 
-    async fn answer(
-        &self,
-        token: &Token,
-        payload: &[u8],
-        now: UnixMillis,
-    ) -> Result<Answer, IdentityError> {
-        let status = timeout(self.timeout, self.review(token)).await;
+    /// Until when `answer` is good.
+    fn until(&self, answer: &Answer, own: &Claims, now: UnixMillis) -> Until {
+        match answer {
+            Ok(_) => {
+                let expires = own.time("exp").ok().flatten().unwrap_or_default();
+                let expires = UnixMillis::new(expires.saturating_mul(1000));
+                Until::Time(now.after(self.settings.cache).min(expires))
+            }
+            Err(IdentityError::IntrospectionUnavailable) => {
+                Until::Instant(Instant::now() + AFTER_FAILURE)
+            }
+            Err(_) => Until::Time(now.after(REFUSED_FOR)),
+        }
+    }
+
+    async fn answer(&self, token: &Token, own: &Claims, deadline: Instant) -> Answer {
+        let status = timeout_at(deadline, self.review(token)).await;
         let status = status.unwrap_or(Err(ReviewError::Timeout)).map_err(|error| {
             tracing::warn!(issuer = %self.alias, %error, "a token could not be reviewed");
             self.last_error.store(Some(Arc::new(error)));
@@ -195,21 +252,8 @@ impl TokenReview {
         })?;
         self.last_error.store(None);
         let named = |user: &User| status.authenticated && !user.username.is_empty();
-        let Some(user) = status.user.filter(named) else {
-            return Ok(Answer { claims: None, until: now.after(REFUSED_FOR) });
-        };
-        let own = Claims::parse(payload, usize::MAX)?;
-        // Whoever it acts for, nobody vouches for them, and to leave them out could allow
-        // what they may not.
-        if ["act", "may_act", "sub_id"].iter().any(|claim| own.object().contains_key(*claim)) {
-            return Err(IdentityError::ClaimsMalformed("a reviewed token names nobody else"));
-        }
-        let expires = own.time("exp")?.ok_or(IdentityError::ExpirationMissing)?;
-        let expires = UnixMillis::new(expires.saturating_mul(1000));
-        Ok(Answer {
-            claims: Some(Arc::new(user.claims(&status.audiences, own.object()))),
-            until: now.after(self.settings.cache).min(expires),
-        })
+        let user = status.user.filter(named).ok_or(IdentityError::TokenInactive)?;
+        Ok(Arc::new(user.claims(&status.audiences, own.object())))
     }
 
     async fn review(&self, token: &Token) -> Result<Status, ReviewError> {
@@ -235,6 +279,17 @@ impl TokenReview {
             status => Err(ReviewError::Status(status)),
         }
     }
+}
+
+/// The claims that a token has itself.
+fn own_claims(payload: &[u8]) -> Result<Claims, IdentityError> {
+    let own = Claims::parse(payload, usize::MAX)?;
+    // Whoever it acts for, nobody vouches for them, and to leave them out could allow
+    // what they may not.
+    if ["act", "may_act", "sub_id"].iter().any(|claim| own.object().contains_key(*claim)) {
+        return Err(IdentityError::ClaimsMalformed("a reviewed token names nobody else"));
+    }
+    Ok(own)
 }
 
 /// Our own token, for the API server.

@@ -57,6 +57,7 @@ async fn a_key_proves_the_automation_that_it_was_made_for() {
     assert_eq!(good.hop.credential, CredentialKind::ApiKey);
     assert_eq!(good.hop.assurance, Assurance::Proven);
     assert_eq!(good.hop.attributes["owner"], "corp-idp/ada");
+    assert_eq!(good.hop.owner(), "corp-idp/ada".parse().ok());
     let groups: Vec<_> = good.hop.groups.iter().map(ToString::to_string).collect();
     assert_eq!(groups, ["batch", "keys"]);
     assert_eq!(good.expires_at, NOW.after(DAY));
@@ -130,7 +131,7 @@ fn an_owner_and_an_end_within_90_days_are_mandatory() {
 fn no_key_is_good_while_the_store_cannot_be_read() {
     let keys = ApiKeys::new();
     let error = keys.check(&key(1), &GroupPatterns::default(), NOW).unwrap_err();
-    assert_eq!(error.code(), "revocations_unavailable");
+    assert_eq!(error.code(), "api_keys_unavailable");
 }
 
 #[test]

@@ -18,9 +18,10 @@ use crate::time::UnixMillis;
 /// How many changes are read at once.
 pub(super) const PAGE: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
-/// How long a revocation stays in the store after its time: a server whose clock is
-/// fast must not take it from one whose clock is right.
-const FORGET_AFTER: Duration = Duration::from_hours(1);
+/// How long a revocation stays in the store, and in memory, after its time: a server
+/// whose clock is fast must not take it from one whose clock is right, nor from itself
+/// once its clock is right again.
+pub(super) const FORGET_AFTER: Duration = Duration::from_hours(1);
 
 /// The revocations in the store.
 pub struct RevocationBook {

@@ -119,7 +119,7 @@ async fn a_revocation_counts_until_it_is_over_or_lifted() {
     let first = place.revoke(RevocationKind::Subject, "github/job").await;
     let second = place.revoke(RevocationKind::Subject, "github/job").await;
     place.refresh(NOW).await;
-    assert_eq!(place.revocations.count(), Some(2));
+    assert_eq!(place.revocations.count(NOW), Some(2));
     place.book.lift(first.id, "bob", NOW).await.unwrap();
     place.refresh(NOW).await;
     assert!(place.refuses(&CHAIN, "t", "k"), "the other one still counts");
@@ -135,11 +135,24 @@ async fn a_revocation_counts_until_it_is_over_or_lifted() {
     let last = UnixMillis::new(third.expires_at.millis() - 1);
     assert_eq!(check(last), Err(IdentityError::Revoked { by: Some(third.id) }));
     assert_eq!(check(third.expires_at), Ok(()), "over, though still in memory");
-    assert_eq!(place.revocations.count(), Some(1));
-    place.refresh(third.expires_at).await;
-    assert_eq!(place.revocations.count(), Some(0), "dropped from memory");
+    assert_eq!(place.revocations.count(NOW), Some(1));
+    assert_eq!(place.revocations.count(third.expires_at), Some(0));
+    place.refresh(third.expires_at.after(HOUR)).await;
+    assert_eq!(place.revocations.count(NOW), Some(0), "dropped from memory");
     let gone = place.book.lift(third.id, "bob", third.expires_at).await;
     assert_eq!(gone, Err(RevocationError::NotFound));
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_and_back_loses_no_revocation() {
+    let place = Place::new();
+    place.revoke(RevocationKind::Subject, "github/job").await;
+    let ahead = NOW.after(HOUR + Duration::from_mins(59));
+    place.refresh(ahead).await;
+    assert_eq!(place.revocations.count(ahead), Some(0), "over, as that clock has it");
+    place.refresh(NOW).await;
+    assert_eq!(place.revocations.count(NOW), Some(1));
+    assert!(place.refuses(&CHAIN, "t", "k"));
 }
 
 #[tokio::test]
@@ -192,7 +205,7 @@ fn nobody_gets_in_while_it_is_not_known_who_was_revoked() {
     let check = || revocations.check(&chain(&CHAIN), [], NOW);
     let unavailable = IdentityError::RevocationsUnavailable;
     assert_eq!(check(), Err(unavailable.clone()), "nothing was read yet");
-    assert_eq!(revocations.count(), None);
+    assert_eq!(revocations.count(NOW), None);
     revocations.lists.keep(Arc::default(), Instant::now());
     assert_eq!(check(), Ok(()));
     let long_ago = Instant::now().checked_sub(Duration::from_secs(6)).unwrap();
@@ -241,7 +254,7 @@ async fn thousands_are_read_in_pages_and_each_counts() {
         crate::store::Batch { revocations: changes.collect(), ..crate::store::Batch::default() };
     place.store.commit(batch).await.unwrap();
     place.refresh(NOW).await;
-    assert_eq!(place.revocations.count(), Some(2500));
+    assert_eq!(place.revocations.count(NOW), Some(2500));
     for nth in [0, 999, 1000, 1001, 2499] {
         assert!(place.refuses(&["github/x"], &format!("t-{nth}"), "k"), "{nth}");
     }

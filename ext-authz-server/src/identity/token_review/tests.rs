@@ -245,6 +245,15 @@ async fn a_token_may_say_that_it_is_good_for_less() {
     let server = ApiServer::start(Reaction::Known(pod())).await;
     let reviewing = Reviewing::of(&server);
     let code = async |changes: Value| reviewing.code(&reviewing.token(&changes), NOW).await;
+    for early in [
+        json!({ "exp": null }),
+        json!({ "exp": NOW - 60 }),
+        json!({ "nbf": NOW + 60 }),
+        json!({ "act": { "sub": "root" } }),
+    ] {
+        assert_ne!(code(early).await, "accepted");
+    }
+    assert_eq!(server.asked(), 0, "there is nothing to ask");
     assert_eq!(code(json!({ "exp": null })).await, "claims_malformed");
     assert_eq!(code(json!({ "exp": NOW - 60 })).await, "token_expired");
     assert_eq!(code(json!({ "nbf": NOW + 60 })).await, "token_not_yet_valid");
@@ -279,19 +288,23 @@ async fn answers_are_remembered_for_a_while_and_never_past_the_tokens_end() {
 }
 
 #[tokio::test]
-async fn an_api_server_that_cannot_be_asked_is_nobodys_fault_and_not_remembered() {
+async fn an_api_server_that_cannot_be_asked_is_nobodys_fault_and_asked_again() {
     let server = ApiServer::start(Reaction::Status(500)).await;
     let reviewing = Reviewing::of(&server);
     let token = reviewing.token(&json!({}));
     let unavailable = "introspection_unavailable";
-    for reaction in [
+    for (nth, reaction) in [
         Reaction::Status(500),
         Reaction::Status(403),
         Reaction::Status(302),
         Reaction::Text("<html>"),
         Reaction::Text(r#"{"kind":"Status","status":"Failure"}"#),
-    ] {
+    ]
+    .into_iter()
+    .enumerate()
+    {
         server.reacts(reaction);
+        let token = reviewing.token(&json!({ "nth": nth }));
         assert_eq!(reviewing.code(&token, NOW).await, unavailable);
     }
     let health = reviewing.authenticator.health(UnixMillis::new(NOW * 1000));
@@ -321,11 +334,12 @@ async fn an_api_server_that_does_not_answer_holds_nobody_up() {
     let review = Arc::new(review);
     let mut reviews = tokio::task::JoinSet::new();
     let started = std::time::Instant::now();
-    for nth in 0..40 {
+    for nth in 0..3 * MAX_AT_ONCE {
         let token = Token::parse(&reviewing.token(&json!({ "n": nth }))).unwrap();
         let review = Arc::clone(&review);
         reviews.spawn(async move {
-            review.claims(&token, b"{}", UnixMillis::new(NOW * 1000)).await.unwrap_err()
+            let now = UnixMillis::new(NOW * 1000);
+            review.claims(&token, b"{}", now, |_| Ok(())).await.unwrap_err()
         });
     }
     for error in reviews.join_all().await {
@@ -334,6 +348,45 @@ async fn an_api_server_that_does_not_answer_holds_nobody_up() {
     assert!(started.elapsed() < REVIEW_TIMEOUT, "{:?}", started.elapsed());
     // Those that waited for their turn until it was too late were not sent.
     assert!((1..=2 * MAX_AT_ONCE).contains(&server.asked()), "{} were sent", server.asked());
+}
+
+#[tokio::test]
+async fn requests_at_once_with_one_token_share_one_review() {
+    let server = ApiServer::start(Reaction::Known(pod())).await;
+    let reviewing = Arc::new(Reviewing::of(&server));
+    let at_once = async |token: &str| {
+        let mut requests = tokio::task::JoinSet::new();
+        for _ in 0..30 {
+            let (reviewing, token) = (Arc::clone(&reviewing), token.to_owned());
+            requests.spawn(async move { reviewing.code(&token, NOW).await });
+        }
+        requests.join_all().await
+    };
+    assert_eq!(at_once(&reviewing.token(&json!({}))).await, ["accepted"; 30]);
+    assert_eq!(server.asked(), 1);
+    server.reacts(Reaction::Status(500));
+    let failing = reviewing.token(&json!({ "n": 1 }));
+    assert_eq!(at_once(&failing).await, ["introspection_unavailable"; 30]);
+    assert_eq!(server.asked(), 2, "a failure is shared as well");
+    server.reacts(Reaction::Known(pod()));
+    let started = Instant::now();
+    while reviewing.code(&failing, NOW).await != "accepted" {
+        assert_eq!(server.asked(), 2, "it is left alone for a while");
+        assert!(started.elapsed() < AFTER_FAILURE * 5, "it is not asked again");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(server.asked(), 3);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_the_api_server_is_answered_before_envoy_gives_up() {
+    let server = ApiServer::start(Reaction::Never).await;
+    let reviewing = Reviewing::of(&server);
+    let token = reviewing.token(&json!({}));
+    let started = Instant::now();
+    let codes = tokio::join!(reviewing.code(&token, NOW), reviewing.code(&token, NOW));
+    assert_eq!(codes, ("introspection_unavailable", "introspection_unavailable"));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 /// An API server behind TLS, with a certificate of its own authority for its address.

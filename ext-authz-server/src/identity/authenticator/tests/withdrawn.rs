@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use chaperone_inspection::digest::Digest;
 use uuid::Uuid;
 
 use super::*;
@@ -9,7 +10,10 @@ use crate::identity::{
     ApiKey, ApiKeyBook, ApiKeyOrder, CredentialKind, NewApiKey, POLL, RevocationBook, RevocationId,
     RevocationOrder, RevocationTarget, Withdrawals,
 };
-use crate::store::{Durability, RevocationKind, SqliteStore, Store};
+use crate::store::{
+    ApiKeyChange, ApiKeyRow, Batch, Durability, RevocationChange, RevocationKind, RevocationRow,
+    SqliteStore, Store,
+};
 use crate::time::Clock;
 
 /// A clock that stands still.
@@ -229,6 +233,7 @@ async fn an_api_key_is_accepted_only_where_the_service_says_so() {
         assert_eq!(credential.chain.current().credential, CredentialKind::ApiKey);
         assert_eq!(credential.kind, PrincipalKind::Agent);
         assert_eq!(credential.token.issuer, alias("api-key"));
+        assert_eq!(credential.chain.current().owner(), None, "`ada` is no principal");
     }
     let code = async |accepted, authorization, header| {
         keyed(&place, accepted, authorization, header).await.unwrap_err()
@@ -266,4 +271,142 @@ async fn an_authenticator_that_knows_no_store_knows_no_api_key() {
     let acceptance = Acceptance { api_keys: true, ..Acceptance::default() };
     let refused = world.authenticator.authenticate(&presented, &acceptance, Still.now()).await;
     assert_eq!(refused.unwrap_err().code(), "api_key_unknown");
+}
+
+/// What a request's credential is told after it has waited for `waited`.
+async fn waiting(
+    authenticator: &Authenticator,
+    authorization: &str,
+    waited: Duration,
+    meanwhile: impl AsyncFnOnce(),
+) -> &'static str {
+    let presented = Presented { authorization: Some(authorization), ..Presented::default() };
+    let acceptance = Acceptance { api_keys: true, ..Acceptance::default() };
+    let credential = authenticator.authenticate(&presented, &acceptance, Still.now()).await;
+    meanwhile().await;
+    let answer = authenticator.still_good(&credential.unwrap(), Still.now().after(waited));
+    answer.map_or_else(|error| error.code(), |()| "still good")
+}
+
+#[tokio::test]
+async fn an_api_key_that_is_revoked_while_its_request_waits_is_refused() {
+    let place = Place::new();
+    let [kept, revoked] = [place.create("nightly").await, place.create("nightly").await];
+    let withdrawals = place.read().await;
+    let authenticator = World::new().authenticator.with_withdrawals(Arc::clone(&withdrawals));
+    for (key, expected) in [(&kept, "still good"), (&revoked, "revoked")] {
+        let header = format!("Bearer {}", key.reveal().as_str());
+        let told = waiting(&authenticator, &header, Duration::ZERO, async || {
+            let book = ApiKeyBook::new(Arc::clone(&place.store));
+            if expected == "revoked" {
+                book.revoke(key.id(), "ada", Still.now()).await.unwrap();
+            }
+            withdrawals.read(Still.now()).await.unwrap();
+        });
+        assert_eq!(told.await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_descends_from_an_api_key_is_refused_with_it() {
+    let place = Place::new();
+    let key = place.create("nightly").await;
+    let world = World::new();
+    let token = world.github.mint(&claims("github", &json!({})));
+    let ancestor = crate::identity::Ancestor {
+        issuer: alias("api-key"),
+        key: None,
+        id: Some(key.id().to_string()),
+    };
+    let mut credential = world.read(&token).await.unwrap();
+    Arc::make_mut(&mut credential.token).lineage = vec![ancestor];
+    for expected in [Ok(()), Err("revoked")] {
+        let authenticator = Authenticator::new(world.settings.clone()).unwrap();
+        let authenticator = authenticator.with_withdrawals(place.read().await);
+        let told = authenticator.still_good(&credential, Still.now());
+        assert_eq!(told.map_err(|error| error.code()), expected);
+        if expected.is_ok() {
+            let book = ApiKeyBook::new(Arc::clone(&place.store));
+            book.revoke(key.id(), "ada", Still.now()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_ends_while_its_request_waits_is_refused() {
+    let place = Place::new();
+    let key = place.create("nightly").await;
+    let world = World::new().knowing(&place).await;
+    let leeway = world.settings.issuers[0].leeway;
+    assert!(!leeway.is_zero());
+    let lasts = Duration::from_mins(2);
+    let exp = NOW + i64::try_from(lasts.as_secs()).unwrap();
+    let token = format!("Bearer {}", world.github.mint(&claims("github", &json!({ "exp": exp }))));
+    let key = format!("Bearer {}", key.reveal().as_str());
+    let instant = Duration::from_secs(1);
+    for (header, waited, expected) in [
+        (&token, lasts, "still good"),
+        (&token, lasts + leeway.saturating_sub(instant), "still good"),
+        (&token, lasts + leeway, "token_expired"),
+        (&key, Duration::from_hours(1).saturating_sub(instant), "still good"),
+        (&key, Duration::from_hours(1), "api_key_expired"),
+    ] {
+        let told = waiting(&world.authenticator, header, waited, async || {}).await;
+        assert_eq!(told, expected, "{waited:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_api_key_is_an_end_to_api_keys_and_to_nothing_else() {
+    let place = Place::new();
+    let key = place.create("nightly").await.reveal();
+    let row = ApiKeyRow {
+        id: "damaged".to_owned(),
+        name: "weekly".to_owned(),
+        owner: "ada".to_owned(),
+        groups: BTreeSet::new(),
+        hash: Digest::of(b"secret"),
+        by: "ada".to_owned(),
+        at: Still.now(),
+        expires_at: Still.now().after(Duration::from_hours(1)),
+    };
+    let batch = Batch { api_keys: vec![ApiKeyChange::Create(row)], ..Batch::default() };
+    place.store.commit(batch).await.unwrap();
+    let withdrawals = Arc::new(Withdrawals::new(Arc::clone(&place.store)));
+    withdrawals.start(Still.now()).await.expect("a server starts");
+    assert_eq!(withdrawals.revoked(Still.now()), Some(0));
+    let world = World::new();
+    let authenticator = Authenticator::new(world.settings.clone()).unwrap();
+    let authenticator = authenticator.with_withdrawals(Arc::clone(&withdrawals));
+    let acceptance = Acceptance { api_keys: true, ..Acceptance::default() };
+    let code = async |text: &str| {
+        let authorization = format!("Bearer {text}");
+        let presented = Presented { authorization: Some(&authorization), ..Presented::default() };
+        let answer = authenticator.authenticate(&presented, &acceptance, Still.now()).await;
+        answer.map_or_else(|error| error.code(), |_| "accepted")
+    };
+    assert_eq!(code(&key).await, "api_keys_unavailable");
+    assert_eq!(code(&world.nested("n-1")).await, "accepted");
+    place.revoke(RevocationKind::Subject, "platform/script").await;
+    withdrawals.read(Still.now()).await.expect_err("it is still damaged");
+    assert_eq!(code(&world.nested("n-1")).await, "revoked", "revocations are read on");
+}
+
+#[tokio::test]
+async fn a_server_does_not_start_without_its_revocations() {
+    let place = Place::new();
+    let row = RevocationRow {
+        id: "damaged".to_owned(),
+        kind: RevocationKind::Jti,
+        issuer: None,
+        value: "t-1".to_owned(),
+        reason: None,
+        by: "ada".to_owned(),
+        at: Still.now(),
+        expires_at: Still.now().after(Duration::from_hours(1)),
+    };
+    let batch = Batch { revocations: vec![RevocationChange::Revoke(row)], ..Batch::default() };
+    place.store.commit(batch).await.unwrap();
+    let withdrawals = Withdrawals::new(Arc::clone(&place.store));
+    withdrawals.start(Still.now()).await.unwrap_err();
 }
