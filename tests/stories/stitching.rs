@@ -351,8 +351,9 @@ async fn keys_of_a_mounted_secret_are_good_as_copies_of_the_servers_own() {
     std::fs::remove_file(&key).unwrap();
 
     let yaml = blocks("yaml").into_iter().find(|block| block.contains("initContainers")).unwrap();
-    let pod: Value = serde_saphyr::from_str(&yaml).unwrap();
-    let copy = pod["initContainers"][0]["command"][2].as_str().unwrap();
+    let server: Value = serde_saphyr::from_str(&yaml).unwrap();
+    let copy =
+        server["spec"]["template"]["spec"]["initContainers"][0]["command"][2].as_str().unwrap();
     let (secret, folder) = (secret.display().to_string(), format!("{}/", folder.display()));
     let places = [("/var/run/secrets/signing", &*secret), ("/signing-keys/", &*folder)];
     good(story.run(copy, &places, &[]));
