@@ -4,7 +4,7 @@
 //! Every way out of it is a [`Verdict`], and no verdict leaves before its audit
 //! record is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::policy::{
     TokenContext,
 };
 use crate::redact::Redactor;
+use crate::request::GuardedRequest;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
 use crate::upstream::{SetHeader, UpstreamCredentials, UpstreamToken};
@@ -40,67 +41,6 @@ use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusa
 
 /// How soon a caller may ask again whether its request was approved.
 const APPROVAL_RETRY: Duration = Duration::from_secs(5);
-
-/// A request as Envoy asks about it.
-#[derive(Debug)]
-pub struct GuardedRequest {
-    /// `:method`.
-    pub method: String,
-    /// `:authority`.
-    pub authority: String,
-    /// `:path`, query included.
-    pub path: String,
-    /// `x-request-id`, empty when there is none.
-    pub request_id: String,
-    /// `:scheme`, as far as Envoy knows it.
-    pub scheme: String,
-    /// The headers, credentials among them.
-    pub headers: RequestHeaders,
-    /// Whether the caller speaks gRPC.
-    pub grpc: bool,
-    /// Where the request came from.
-    pub source_address: Option<String>,
-    /// The client certificate of the connection, as far as Envoy tells it.
-    pub peer: TlsPeer,
-}
-
-/// What Envoy tells of a client certificate; empty where it tells nothing.
-#[derive(Clone, Debug, Default)]
-pub struct TlsPeer {
-    /// The name in it, `source.principal`.
-    pub principal: String,
-    /// The certificate in URL-encoded PEM, `source.certificate`.
-    pub certificate: String,
-}
-
-/// The headers of a request, by their names in lower case. Values do not print: some
-/// of them are secrets.
-#[derive(Clone, Default)]
-pub struct RequestHeaders(HashMap<String, String>);
-
-impl RequestHeaders {
-    /// Headers as Envoy tells them: names in lower case, repeated ones joined by a
-    /// comma.
-    pub const fn new(headers: HashMap<String, String>) -> Self {
-        Self(headers)
-    }
-
-    /// Their names.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// The value of the header `name`, which is in lower case.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
-}
-
-impl std::fmt::Debug for RequestHeaders {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
 
 /// What the configuration says about deciding.
 #[derive(Debug)]
@@ -205,9 +145,9 @@ impl Decider {
             request: RequestContext {
                 method: &request.method,
                 host: &request.authority,
-                path: path_only(&request.path),
+                path: request.path_only(),
             },
-            token: &token_context(&credential, now),
+            token: &TokenContext::of(&credential, now),
             commands: &read.facts.commands,
         });
         ledger.answer(&answer);
@@ -260,7 +200,7 @@ impl Decider {
             method: &request.method,
             scheme: &request.scheme,
             authority: &request.authority,
-            path: path_only(&request.path),
+            path: request.path_only(),
             external_url: service.external_url.as_ref(),
             peer: PeerAttributes {
                 principal: Some(&request.peer.principal),
@@ -519,29 +459,8 @@ fn approval_failed(error: ApprovalError) -> Refusal {
 fn metadata(request: &GuardedRequest, service: &Service) -> Option<Arc<str>> {
     let resource = service.resource.as_ref()?;
     let asks = matches!(request.method.as_str(), "GET" | "HEAD")
-        && path_only(&request.path) == resource.metadata_path;
+        && request.path_only() == resource.metadata_path;
     asks.then(|| Arc::clone(&resource.document))
-}
-
-/// What policies see of a credential besides its chain.
-pub(crate) fn token_context(credential: &Credential, now: UnixMillis) -> TokenContext {
-    let token = &credential.token;
-    TokenContext {
-        issuer: token.issuer.to_string(),
-        sender_constrained: credential.sender_constrained,
-        scopes: token.authority.scopes.clone(),
-        authorization_types: token
-            .authority
-            .detail_types()
-            .map(|types| types.into_iter().map(str::to_owned).collect()),
-        acr: token.acr.clone(),
-        auth_age: token.authenticated_at.map(|at| now.seconds().saturating_sub(at.seconds())),
-        txn: token.transaction.clone(),
-    }
-}
-
-fn path_only(path: &str) -> &str {
-    path.split('?').next().unwrap_or(path)
 }
 
 fn denied(code: &'static str, detail: String) -> Refusal {

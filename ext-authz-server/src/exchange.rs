@@ -17,7 +17,6 @@ use zeroize::Zeroizing;
 
 pub use self::error::{ExchangeError, FormError, OAuthError};
 use crate::audit::{AncestorRecord, AuditLog, ExchangeRecord, IssuedRecord, Record, Verdict};
-use crate::decide::{GuardedRequest, token_context};
 use crate::identity::{
     Acceptance, Authenticator, ChainClaims, Delegation, ExternalUrl, Presented, Token,
 };
@@ -25,8 +24,9 @@ use crate::issuing::{
     BoundTo, ExchangeTerms, Minted, Parent, SigningKeys, TokenTerms, Wish, Wording, mint, narrow,
 };
 use crate::ledger::Ledger;
-use crate::policy::{Decision, Enforce, Policies, Question, RequestContext};
+use crate::policy::{Decision, Enforce, Policies, Question, RequestContext, TokenContext};
 use crate::redact::Redactor;
+use crate::request::GuardedRequest;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
 use crate::verdict::DecisionId;
@@ -199,7 +199,8 @@ impl Exchanger {
         let bound_to = delegation.key.map(|key| BoundTo { jkt: key });
         let parent = Parent {
             audiences: delegation.audiences.clone(),
-            scopes: delegation.parent().authority.scopes.clone(),
+            scopes: delegation.authority.scopes.clone(),
+            actor_scopes: delegation.actor_scopes.clone(),
             expires_at: delegation.expires_at,
         };
         let terms = narrow(&parent, &asked.wish, &self.rules.terms, now).map_err(|error| {
@@ -264,7 +265,7 @@ impl Exchanger {
                 host: self.endpoint.as_ref().map_or("", ExternalUrl::authority),
                 path: TOKEN_PATH,
             },
-            token: &token_context(credential, now),
+            token: &TokenContext::of(credential, now),
             commands: &[command],
         });
         ledger.answer(&answer);
@@ -308,7 +309,7 @@ impl Exchanger {
             transaction,
             acr: parent.acr.as_deref(),
             authenticated_at: parent.authenticated_at,
-            authorization_details: parent.authority.details.as_deref(),
+            authorization_details: delegation.authority.details.as_deref(),
             bound_to,
         };
         let key = self.keys.signer(now).ok_or(ExchangeError::NoKey)?;

@@ -13,10 +13,11 @@ use crate::audit::{
     ApprovalRef, DecisionRecord, HopPolicies, HopRecord, ReasonRecord, RequestRecord, ShadowRecord,
     TokenRecord, Verdict,
 };
-use crate::decide::{GuardedRequest, ReadRequest};
+use crate::decide::ReadRequest;
 use crate::identity::{Credential, TokenFacts};
 use crate::policy::{self, Decision, Reason, ShadowAnswer};
 use crate::redact::Redactor;
+use crate::request::GuardedRequest;
 use crate::time::UnixMillis;
 use crate::verdict::{DecisionId, Granted, Refusal};
 

@@ -20,6 +20,7 @@ pub mod issuing;
 mod ledger;
 pub mod policy;
 mod redact;
+pub mod request;
 pub mod resource;
 pub mod server;
 pub mod service;

@@ -19,11 +19,14 @@ const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Headers that say who a client is to whoever believes them, as proxies in front of
-/// services set them (Envoy and oauth2-proxy, IAP, ALB, Access, Pomerium). From a
+/// services set them (Envoy and oauth2-proxy, IAP, ALB, Access, Pomerium, Kubernetes). From a
 /// client they are a lie or no use.
-const IDENTITY_HEADERS: [&str; 14] = [
+const IDENTITY_HEADERS: [&str; 18] = [
     "cf-access-authenticated-user-email",
     "cf-access-jwt-assertion",
+    "impersonate-group",
+    "impersonate-uid",
+    "impersonate-user",
     "remote-groups",
     "remote-user",
     "txn-token",
@@ -34,21 +37,29 @@ const IDENTITY_HEADERS: [&str; 14] = [
     "x-forwarded-user",
     "x-goog-iap-jwt-assertion",
     "x-jwt-payload",
+    "x-ms-client-principal",
     "x-remote-user",
     "x-remote-group",
 ];
 
 /// How families of such headers begin.
-const IDENTITY_PREFIXES: [&str; 5] = [
+const IDENTITY_PREFIXES: [&str; 9] = [
+    "impersonate-extra-",
     "x-amzn-oidc-",
     "x-auth-request-",
     "x-chaperone-",
     "x-goog-authenticated-user-",
+    "x-ms-client-principal-",
     "x-pomerium-",
+    "x-remote-extra-",
+    "x-webauth-",
 ];
 
-/// Whether a header says who a client is. Names are in lower case.
+/// Whether a header says who a client is. Names are in lower case; to many a service
+/// `_` is the same as `-`.
 pub fn is_identity_header(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    let name = name.as_str();
     IDENTITY_HEADERS.contains(&name)
         || IDENTITY_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
@@ -243,7 +254,7 @@ impl UpstreamCredentials {
         let remove = names.filter(|name| {
             // Envoy would take away what it has just set.
             let replaced = set.iter().any(|header| header.name.as_str() == *name);
-            let credential = credentials.contains(name);
+            let credential = credentials.contains(&name.replace('_', "-").as_str());
             !replaced && if credential { !keeps } else { is_identity_header(name) }
         });
         HeaderChanges { remove: remove.map(str::to_owned).collect(), set }
@@ -289,8 +300,10 @@ fn with_scheme(text: &str, scheme: Option<&str>) -> Zeroizing<String> {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 7] = [
+    const NAMES: [&str; 9] = [
         "accept",
+        "x_remote_user",
+        "impersonate-user",
         "authorization",
         "dpop",
         "x-forwarded-user",
@@ -315,7 +328,13 @@ mod tests {
 
     #[test]
     fn what_a_client_says_of_itself_never_reaches_the_service() {
-        let said = ["x-chaperone-facts", "x-forwarded-user", "x-pomerium-claim-email"];
+        let said = [
+            "impersonate-user",
+            "x-chaperone-facts",
+            "x-forwarded-user",
+            "x-pomerium-claim-email",
+            "x_remote_user",
+        ];
         assert_eq!(changes(&UpstreamCredentials::Keep), (said.map(String::from).into(), vec![]));
         let (removed, _) = changes(&UpstreamCredentials::Remove);
         assert_eq!(removed, [&["authorization", "dpop"][..], &said].concat());

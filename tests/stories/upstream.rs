@@ -178,8 +178,11 @@ async fn whoever_asks_is_told_where_to_get_a_token() {
     assert_eq!(answer.header("content-type"), Some("application/json"));
     let document = answer.json();
     assert_eq!(document["resource"], "https://customers.example");
-    let issuers = [Issuer::Github, Issuer::Platform].map(|issuer| mesh.issuer.issuer_url(issuer));
-    assert_eq!(document["authorization_servers"], json!(issuers));
+    let [github, platform] =
+        [Issuer::Github, Issuer::Platform].map(|issuer| mesh.issuer.issuer_url(issuer));
+    // Where tokens are exchanged is one of them.
+    let servers = [github, platform, mesh.server.url()];
+    assert_eq!(document["authorization_servers"], json!(servers));
     assert_eq!(document["scopes_supported"], json!(["notes:read"]));
     assert_eq!(mesh.decision_of(&answer).unwrap()["code"], "resource_metadata");
     assert!(mesh.upstream.seen_with(path).is_empty(), "the service was asked");

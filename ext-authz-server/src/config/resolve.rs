@@ -157,7 +157,14 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
         issuers.iter().map(|issuer| issuer.alias.as_str()).chain(own).map(str::to_owned).collect();
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
     let limits = written.limits;
-    let mut resolved = services::resolve(written.services, &aliases, &issuers, folder, errors);
+    let mut resolved = services::resolve(
+        written.services,
+        &aliases,
+        &issuers,
+        has_exchange.then_some(public_url.as_str()),
+        folder,
+        errors,
+    );
     let facts_keys = keys::facts_keys(&written.keys.facts, folder, errors);
     let exchange = written.exchange.and_then(|written| {
         exchange::resolve(written, &public_url, folder, &mut resolved.services, errors)

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::ConfigError;
-use super::file;
 use super::issuers::configured;
+use super::{exchange, file};
 use crate::identity::{
     Acceptance, Algorithm, ExternalUrl, HeaderName, IssuerSettings, PrincipalKind,
 };
@@ -21,11 +21,13 @@ pub(super) struct Resolved {
     pub(super) plans: Vec<ServicePlan>,
 }
 
-/// Resolves every service against those issuers; `aliases` are theirs and our own.
+/// Resolves every service against those issuers; `aliases` are theirs and our
+/// own, `own_issuer` is the `iss` of the tokens that this server signs, if it does.
 pub(super) fn resolve(
     written: BTreeMap<String, file::Service>,
     aliases: &[&str],
     issuers: &[IssuerSettings],
+    own_issuer: Option<&str>,
     folder: &Path,
     errors: &mut Vec<ConfigError>,
 ) -> Resolved {
@@ -73,7 +75,7 @@ pub(super) fn resolve(
             acceptance: acceptance.clone(),
             resource: service.resource.and_then(|written| {
                 let url = written.url.clone();
-                let description = described(written, issuers, &acceptance);
+                let description = described(written, issuers, own_issuer, &acceptance);
                 ProtectedResource::new(&url, description)
                     .map_err(|error| {
                         let place = format!("services.{name}.resource.url");
@@ -146,6 +148,7 @@ fn upstream_token(
 fn described(
     written: file::Resource,
     issuers: &[IssuerSettings],
+    own_issuer: Option<&str>,
     acceptance: &Acceptance,
 ) -> Description {
     let accepted = |issuer: &&IssuerSettings| {
@@ -154,11 +157,16 @@ fn described(
             && named.is_none_or(|named| named.contains(&issuer.alias))
             && issuer.issuer.as_str().starts_with("http")
     };
+    let accepts_own = acceptance
+        .issuers
+        .as_ref()
+        .is_none_or(|named| named.iter().any(|alias| alias.as_str() == exchange::ALIAS));
     Description {
         authorization_servers: issuers
             .iter()
             .filter(accepted)
             .map(|issuer| issuer.issuer.to_string())
+            .chain(own_issuer.filter(|_| accepts_own).map(str::to_owned))
             .collect(),
         scopes: written.scopes,
         proof_algorithms: Algorithm::ALL.map(Algorithm::name).into(),

@@ -7,7 +7,8 @@ use envoy_types::ext_authz::v3::pb::{Authorization, CheckRequest, CheckResponse}
 use tonic::{Request, Response, Status};
 
 use super::answer::check_response;
-use crate::decide::{Decider, GuardedRequest, RequestHeaders, TlsPeer};
+use crate::decide::Decider;
+use crate::request::{GuardedRequest, RequestHeaders, TlsPeer};
 
 /// The ext_authz service.
 #[derive(Debug)]

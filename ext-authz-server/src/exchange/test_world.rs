@@ -13,7 +13,6 @@ use tempfile::TempDir;
 
 use super::{Asked, ExchangeRules, Exchanged, Exchanger, IssuedType};
 use crate::audit::AuditLog;
-use crate::decide::{GuardedRequest, RequestHeaders};
 use crate::identity::test_issuer::TestKey;
 use crate::identity::{
     Acceptance, Algorithm, Authenticator, AuthenticatorSettings, Credential, GroupClaim,
@@ -23,6 +22,7 @@ use crate::identity::{
 use crate::issuing::{ExchangeTerms, KeySettings, KeysIn, SigningAlgorithm, SigningKeys, Wish};
 use crate::policy::{Enforce, Known, Policies, PolicySources};
 use crate::redact::Redactor;
+use crate::request::{GuardedRequest, RequestHeaders};
 use crate::store::{Durability, SqliteStore};
 use crate::time::{Clock, UnixMillis};
 
@@ -252,7 +252,7 @@ impl World {
 pub(crate) fn request(headers: &[(&str, &str)]) -> GuardedRequest {
     let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     GuardedRequest {
-        peer: crate::decide::TlsPeer::default(),
+        peer: crate::request::TlsPeer::default(),
         method: "POST".to_owned(),
         authority: "chaperone.example".to_owned(),
         path: super::TOKEN_PATH.to_owned(),

@@ -427,6 +427,7 @@ proptest! {
             proptest::option::of(proptest::sample::select(vec![SERVER, "customers", "orders"])),
             proptest::option::of(proptest::sample::subsequence(vec!["a", "b", "c", "d"], 1..=4)),
             proptest::option::of(0..90_u64),
+            proptest::option::of(proptest::sample::subsequence(vec!["a", "b", "z"], 0..=3)),
         ), 1..4),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -438,13 +439,15 @@ proptest! {
             }
             let mut token = world.token("github", "ci", &said);
             let actors = [("corp", "a"), ("corp", "b"), ("corp", "c")];
-            for ((audience, wanted, lifetime), (issuer, name)) in wishes.into_iter().zip(actors) {
+            for ((audience, wanted, lifetime, of_actor), (issuer, name)) in wishes.into_iter().zip(actors) {
                 let before = claims(&token);
                 let scopes: Option<BTreeSet<_>> =
                     wanted.map(|scopes| scopes.into_iter().map(str::to_owned).collect());
                 let lifetime = lifetime.map(Duration::from_secs);
                 let wish = Wish { audience: audience.map(str::to_owned), scopes, lifetime };
-                let exchanged = world.ask(&token, &world.plain(issuer, name), wish).await;
+                let of_actor = of_actor.map(|scopes| json!(scopes.join(" ")));
+                let actor = world.token(issuer, name, &json!({ "scope": of_actor }));
+                let exchanged = world.ask(&token, &actor, wish).await;
                 let Ok(issued) = exchanged.outcome else { break };
                 let after = claims(&issued.token);
                 assert!(after["exp"].as_i64() <= before["exp"].as_i64());

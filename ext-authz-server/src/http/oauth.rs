@@ -16,13 +16,13 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::decide::{GuardedRequest, RequestHeaders, TlsPeer};
 use crate::exchange::{
     Asked, ExchangeError, Exchanged, Exchanger, FormError, Issued, IssuedType, OAuthError,
     TOKEN_PATH,
 };
 use crate::identity::{Algorithm, Scheme};
 use crate::issuing::SigningAlgorithm;
+use crate::request::{GuardedRequest, RequestHeaders, TlsPeer};
 
 /// The path of the published keys.
 const JWKS_PATH: &str = "/oauth/jwks";

@@ -24,6 +24,7 @@ impl Shown {
             kind: self.token.kind,
             token: Arc::clone(&self.token.facts),
             actor: None,
+            certificate: None,
             sender_constrained: self.sender_constrained,
         }
     }
@@ -59,6 +60,7 @@ impl Shown {
             kind: self.token.kind,
             token: narrowed(&subject.facts, &self.token.facts),
             actor: Some(Arc::clone(&self.token.facts)),
+            certificate: None,
             sender_constrained: self.sender_constrained,
         })
     }

@@ -16,9 +16,9 @@ pub(super) use self::possession::{KeyShown, Sent};
 use self::unsigned::api_key;
 use super::acting::Shown;
 use super::actors::Signed;
-use super::cache::{Remembered, VerifiedTokens, weight_of};
+use super::cache::{Remembered, VerifiedTokens, weight_besides, weight_of};
 use super::chain::{Chain, CredentialKind, IssuerAlias};
-use super::claims::Claims;
+use super::claims::{Claims, name};
 use super::confirmation::Confirmation;
 use super::dpop::{ProofSettings, Proofs};
 use super::error::IdentityError;
@@ -31,9 +31,9 @@ use super::jwt::{Claimed, Unverified};
 use super::key_events::{KeysEvent, Teller};
 use super::keys::{Keys, PublishedKeys};
 use super::own;
-use super::peer::PeerSource;
+use super::peer::{Peer, PeerSource};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
-use super::revocation::ids_of;
+use super::revocation::{CredentialId, ids_of};
 use super::spiffe::{SpiffeId, TrustDomain};
 use super::token::{Scheme, Token, TokenDigest, sent};
 use super::token_review::TokenReview;
@@ -97,6 +97,9 @@ pub struct Credential {
     pub token: Arc<TokenFacts>,
     /// What the current actor's own credential says, where it is another one.
     pub actor: Option<Arc<TokenFacts>>,
+    /// The thumbprint of the client certificate of the connection, where certificates
+    /// count and one was shown.
+    pub certificate: Option<String>,
     /// Whether whoever sent it proved to have the key that it is bound to, so that a
     /// copy of it is worth nothing.
     pub sender_constrained: bool,
@@ -400,7 +403,12 @@ impl Authenticator {
     ) -> Result<(), IdentityError> {
         let Some(withdrawals) = &self.withdrawals else { return Ok(()) };
         let actor = credential.actor.as_deref();
+        let certificate = credential.certificate.iter().flat_map(|thumbprint| {
+            let of = [&credential.chain.current().principal.issuer, &credential.token.issuer];
+            of.map(|issuer| CredentialId::Token(issuer, thumbprint))
+        });
         let ids = ids_of(&credential.token).chain(actor.into_iter().flat_map(ids_of));
+        let ids = ids.chain(certificate);
         withdrawals.revocations.check(&credential.chain, ids, now)
     }
 
@@ -411,8 +419,23 @@ impl Authenticator {
         acceptance: &Acceptance,
         now: UnixMillis,
     ) -> Result<Credential, IdentityError> {
-        let peer = self.peer.peer(&presented.peer)?;
-        let peer = peer.as_ref();
+        let shown = self.peer.peer(&presented.peer)?;
+        // Envoy has looked at the certificate when the connection began, which may be
+        // long ago: an expired one proves nothing now.
+        let peer = shown.as_ref().filter(|peer| peer.is_good_at(now));
+        let credential = self.proven(presented, shown.as_ref(), peer, acceptance, now).await?;
+        let certificate = peer.and_then(|peer| peer.thumbprint);
+        Ok(Credential { certificate: certificate.map(|shown| shown.to_string()), ..credential })
+    }
+
+    async fn proven(
+        &self,
+        presented: &Presented<'_>,
+        shown: Option<&Peer>,
+        peer: Option<&Peer>,
+        acceptance: &Acceptance,
+        now: UnixMillis,
+    ) -> Result<Credential, IdentityError> {
         let second = self.second_of(presented)?;
         let first = match (api_key(presented, acceptance)?, presented.authorization) {
             (Some(key), _) => self.keyed(&key, now)?,
@@ -428,7 +451,7 @@ impl Authenticator {
             (None, None) if matches!(second, Some((_, Holds::Actor))) => {
                 return Err(IdentityError::TokenMissing);
             }
-            (None, None) => self.certified(peer, acceptance, now)?,
+            (None, None) => self.certified(shown, acceptance, now)?,
         };
         let Some((second, holds)) = second else {
             return Ok(self.calling(first, peer)?.alone());
@@ -512,9 +535,8 @@ impl Authenticator {
             return Ok((token, settings));
         }
         let began = self.verified.begin();
-        let unverified = Unverified::read(token)?;
+        let unverified = Unverified::read(token, self.max_depth)?;
         let Issuer { settings, keys, .. } = self.issuer_of(&unverified.claimed()?)?;
-        acceptance.accepts(&settings.alias)?;
         // What we sign for upstreams to read is no credential to call with.
         if settings.is_own() && !unverified.is_access_token {
             return Err(IdentityError::TypeRefused);
@@ -523,17 +545,33 @@ impl Authenticator {
             return Err(IdentityError::AlgorithmNotAllowed);
         }
         if let Keys::Reviewed(review) = keys {
+            // Nobody is asked about what would be refused anyway.
+            acceptance.accepts(&settings.alias)?;
             let claims = review.claims(token, unverified.payload(), now).await?;
-            return Ok((Arc::new(self.read(settings, &claims, None)?), settings));
+            let mut token = self.read(settings, &claims, None)?;
+            // What the token says of itself can only make it good for less: by this it
+            // can be revoked.
+            let own = Claims::parse(unverified.payload(), self.max_depth)?;
+            let facts = Arc::make_mut(&mut token.facts);
+            facts.key = unverified.kid;
+            if facts.id.is_none() {
+                facts.id = name(own.object().get("jti")).ok().flatten().map(str::to_owned);
+            }
+            return Ok((Arc::new(token), settings));
         }
         let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
-        let (claims, key) = unverified.verified_by(&keys, self.max_depth)?;
-        let token = Arc::new(self.read(settings, &claims, Some(&key))?);
+        let bytes = unverified.payload().len();
+        let (claims, key) = unverified.verified_by(&keys)?;
+        let mut token = self.read(settings, &claims, Some(&key))?;
+        token.weight += weight_besides(bytes);
+        let token = Arc::new(token);
         let until = token.facts.expires_at.after(settings.leeway);
         if now < until {
             let remembered = Remembered { token: Arc::clone(&token), key, until };
             self.verified.insert(digest, remembered, began);
         }
+        // Only now: whoever cannot sign is not told who would be accepted.
+        acceptance.accepts(&settings.alias)?;
         Ok((token, settings))
     }
 

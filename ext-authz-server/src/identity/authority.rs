@@ -49,6 +49,17 @@ impl Authority {
         }
     }
 
+    /// What a token that comes of this one may state: nothing that this one does not
+    /// state, and nothing that the token of its actor, `actor`, states otherwise.
+    #[must_use]
+    pub fn passed_on_to(&self, actor: &Self) -> Self {
+        let narrowed = self.narrowed_by(actor);
+        Self {
+            scopes: self.scopes.as_ref().and(narrowed.scopes),
+            details: self.details.as_ref().and(narrowed.details),
+        }
+    }
+
     /// The types of the details, if any are stated.
     pub fn detail_types(&self) -> Option<BTreeSet<&str>> {
         let details = self.details.as_ref()?;
@@ -68,12 +79,20 @@ fn both<T: Clone>(one: Option<&T>, other: Option<&T>, narrow: impl Fn(&T, &T) ->
 fn scopes(claims: &Map<String, Value>) -> Result<Option<BTreeSet<String>>, IdentityError> {
     let malformed = IdentityError::ClaimsMalformed("`scope` is not a list of scopes");
     let Some(value) = claims.get("scope").or_else(|| claims.get("scp")) else { return Ok(None) };
+    // What has a space in it is several scopes wherever it is written on.
+    let one = |item: &Value| item.as_str().filter(|scope| is_scope(scope)).map(str::to_owned);
     let scopes: Option<BTreeSet<_>> = match value {
         Value::String(text) => Some(text.split_ascii_whitespace().map(str::to_owned).collect()),
-        Value::Array(items) => items.iter().map(|item| item.as_str().map(str::to_owned)).collect(),
+        Value::Array(items) => items.iter().map(one).collect(),
         _ => None,
     };
     scopes.map(Some).ok_or(malformed)
+}
+
+/// `scope-token` in RFC 6749 section 3.3, besides quotes and backslashes, which some
+/// issuers have in them.
+fn is_scope(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn details(claims: &Map<String, Value>) -> Result<Option<Vec<Value>>, IdentityError> {
@@ -105,7 +124,8 @@ mod tests {
         }
         assert_eq!(read(&json!({})).unwrap(), Authority::default());
         assert_eq!(read(&json!({ "scope": "" })).unwrap().scopes, Some(BTreeSet::new()));
-        for odd in [json!(7), json!(["a", 7]), json!({}), json!(null)] {
+        for odd in [json!(7), json!(["a", 7]), json!(["a b"]), json!([""]), json!({}), json!(null)]
+        {
             assert_eq!(read(&json!({ "scope": odd })), Err("claims_malformed"), "{odd}");
         }
     }
@@ -161,6 +181,10 @@ mod tests {
                 }
             }
             prop_assert_eq!(&narrowed.narrowed_by(&one), &narrowed);
+            let passed_on = one.passed_on_to(&other);
+            prop_assert_eq!(passed_on.scopes.is_some(), one.scopes.is_some());
+            prop_assert_eq!(passed_on.details.is_some(), one.details.is_some());
+            prop_assert_eq!(&passed_on.narrowed_by(&narrowed), &narrowed);
         }
     }
 }

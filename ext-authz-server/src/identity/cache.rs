@@ -121,6 +121,14 @@ impl Weighter<TokenDigest, Remembered> for Bytes {
     }
 }
 
+/// What everything else that a token says can take, about, when its claims are so many
+/// `bytes` of JSON: nothing for tokens that say little besides their chain.
+pub(super) fn weight_besides(bytes: usize) -> u64 {
+    /// The most memory that a byte of JSON becomes: `0,` is a number in an array.
+    const BLOWN_UP: usize = 40;
+    u64::try_from(bytes.saturating_sub(1024).saturating_mul(BLOWN_UP)).unwrap_or(u64::MAX)
+}
+
 /// What a chain takes, about: its texts, and what sets and maps take besides.
 pub(super) fn weight_of(chain: &Chain) -> u64 {
     /// A node of a set or a map, the smallest there is.

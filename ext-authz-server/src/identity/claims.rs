@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use super::error::IdentityError;
@@ -117,11 +118,12 @@ impl<'de> Visitor<'de> for StrictValue<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if object.contains_key(&name) {
+            let member = self.member(&name);
+            let Entry::Vacant(place) = object.entry(name) else {
                 return Err(A::Error::custom("a name twice"));
-            }
-            let member = self.member(&name).map_err(|()| A::Error::custom("too many actors"))?;
-            object.insert(name, members.next_value_seed(member)?);
+            };
+            let member = member.map_err(|()| A::Error::custom("too many actors"))?;
+            place.insert(members.next_value_seed(member)?);
         }
         Ok(object.into())
     }

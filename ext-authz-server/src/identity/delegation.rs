@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::authenticator::{Acceptance, Authenticator, Credential, KeyShown, Sent};
+use super::authority::Authority;
 use super::chain::Principal;
 use super::error::IdentityError;
 use super::issuer::PrincipalKind;
@@ -22,6 +23,11 @@ pub struct Delegation {
     pub credential: Credential,
     /// Whom the parent's token is for.
     pub audiences: BTreeSet<String>,
+    /// What the parent's token may pass on by this actor.
+    pub authority: Authority,
+    /// The scopes of the actor's own token, where it states any: the actor gets no
+    /// others.
+    pub actor_scopes: Option<BTreeSet<String>>,
     /// Who may act on behalf of the chain; `None` when the parent does not say.
     pub may_act: Option<Principal>,
     /// When the first of the two tokens expires.
@@ -129,6 +135,8 @@ impl Authenticator {
         }
         let parent = Arc::clone(&subject.token);
         let expires_at = parent.facts.expires_at.min(actor.token.facts.expires_at);
+        let own = actor.token.facts.authority.clone();
+        let authority = parent.facts.authority.passed_on_to(&own);
         let credential =
             actor.acting_for(&parent, self.max_depth()).map_err(DelegationError::Together)?;
         self.still_good(&credential, now).map_err(DelegationError::Together)?;
@@ -140,6 +148,8 @@ impl Authenticator {
         Ok(Delegation {
             credential,
             audiences: parent.audiences.clone(),
+            authority,
+            actor_scopes: own.scopes,
             may_act: parent.may_act.clone(),
             expires_at,
             key,

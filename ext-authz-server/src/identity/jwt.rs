@@ -24,6 +24,8 @@ const ACCESS_TOKEN: &str = "at+jwt";
 /// How many keys are tried when a token does not say which one signed it.
 pub(super) const MAX_KEYS_TRIED: usize = 8;
 
+const NOT_CLAIMS: IdentityError = IdentityError::Malformed("the claims are not a JSON object");
+
 /// A token that was read, not yet believed.
 pub(super) struct Unverified<'a> {
     /// The algorithm in its header.
@@ -33,6 +35,10 @@ pub(super) struct Unverified<'a> {
     /// Whether its `typ` is that of an access token (RFC 9068 section 2.1).
     pub(super) is_access_token: bool,
     payload: Vec<u8>,
+    /// Read once, for who the issuer is said to be and for what is believed once the
+    /// signature is verified. Until then nobody is given them, nor told what is wrong
+    /// with them.
+    claims: Result<Claims, IdentityError>,
     parts: Parts<'a>,
 }
 
@@ -59,11 +65,11 @@ struct ClaimedSubject<'a> {
 }
 
 impl<'a> Unverified<'a> {
-    /// Reads the header.
+    /// Reads the header, and claims of a chain of at most `max_depth` hops.
     ///
     /// Keys and key URLs in the header (`jwk`, `jku`, `x5c`, `x5u`) are not looked
     /// at: a token does not say what it is verified with.
-    pub(super) fn read(token: &'a Token) -> Result<Self, IdentityError> {
+    pub(super) fn read(token: &'a Token, max_depth: usize) -> Result<Self, IdentityError> {
         let parts = token.parts();
         let header = decoded(parts.header)
             .and_then(|header| parse_object(&header, 0).ok())
@@ -87,11 +93,27 @@ impl<'a> Unverified<'a> {
             .map(str::to_owned);
         let payload = decoded(parts.claims)
             .ok_or(IdentityError::Malformed("the claims are not encoded in base64url"))?;
-        Ok(Self { algorithm, kid, is_access_token, payload, parts })
+        let claims = Claims::parse(&payload, max_depth);
+        Ok(Self { algorithm, kid, is_access_token, payload, claims, parts })
     }
 
     /// Who the token says has issued it: whose keys to try, nothing more.
     pub(super) fn claimed(&self) -> Result<Claimed<'_>, IdentityError> {
+        let Ok(claims) = &self.claims else { return self.claimed_unread() };
+        let text = |claim| match claims.object().get(claim) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(Cow::Borrowed(text.as_str()))),
+            Some(_) => Err(NOT_CLAIMS),
+        };
+        if let Some(iss) = text("iss")? {
+            return Ok(Claimed::Issuer(iss));
+        }
+        text("sub")?.map(Claimed::Subject).ok_or(IdentityError::IssuerUnknown)
+    }
+
+    /// The same of claims that will be refused, but not before the signature is
+    /// verified.
+    fn claimed_unread(&self) -> Result<Claimed<'_>, IdentityError> {
         let ClaimedIssuer { iss } = self.peek()?;
         if let Some(iss) = iss {
             return Ok(Claimed::Issuer(iss));
@@ -106,16 +128,13 @@ impl<'a> Unverified<'a> {
     }
 
     fn peek<'p, T: Deserialize<'p>>(&'p self) -> Result<T, IdentityError> {
-        serde_json::from_slice(&self.payload)
-            .map_err(|_| IdentityError::Malformed("the claims are not a JSON object"))
+        serde_json::from_slice(&self.payload).map_err(|_| NOT_CLAIMS)
     }
 
-    /// The claims, if one of `keys` signed them, and that key. Only then are they
-    /// read, at most `max_depth` hops of their chain.
+    /// The claims, if one of `keys` signed them, and that key.
     pub(super) fn verified_by(
         self,
         keys: &[Arc<VerificationKey>],
-        max_depth: usize,
     ) -> Result<(Claims, Arc<VerificationKey>), IdentityError> {
         let Parts { signed, signature, .. } = self.parts;
         let key = keys
@@ -123,7 +142,7 @@ impl<'a> Unverified<'a> {
             .take(MAX_KEYS_TRIED)
             .find(|key| key.verifies(self.algorithm, signed, signature))
             .ok_or(IdentityError::SignatureInvalid)?;
-        Ok((Claims::parse(&self.payload, max_depth)?, Arc::clone(key)))
+        Ok((self.claims?, Arc::clone(key)))
     }
 }
 

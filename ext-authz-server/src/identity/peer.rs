@@ -1,10 +1,17 @@
 //! Whoever is at the other end of the connection, as Envoy tells of it.
 
+use std::time::Duration;
+
 use super::certificate::{Certificate, Validity};
+use super::claims::seconds;
 use super::error::IdentityError;
 use super::spiffe::SpiffeId;
 use super::thumbprint::Thumbprint;
 use super::xfcc;
+use crate::time::UnixMillis;
+
+/// How far our clock and that of a certificate's authority may be apart.
+const LEEWAY: Duration = Duration::from_secs(30);
 
 /// What Envoy tells of the peer of a request.
 #[derive(Clone, Copy, Default)]
@@ -56,6 +63,16 @@ pub(super) struct Peer {
 }
 
 impl Peer {
+    /// Whether the certificate is good at `now`, give or take [`LEEWAY`]; one whose times
+    /// are not told is what Envoy has said of it.
+    pub(super) fn is_good_at(&self, now: UnixMillis) -> bool {
+        let (now, leeway) = (now.seconds(), seconds(LEEWAY));
+        self.validity.as_ref().is_none_or(|validity| {
+            validity.not_before <= now.saturating_add(leeway)
+                && now < validity.not_after.saturating_add(leeway)
+        })
+    }
+
     /// The certificate's thumbprint; an error when Envoy does not tell it.
     pub(super) fn thumbprint(&self) -> Result<Thumbprint, IdentityError> {
         self.thumbprint.ok_or(IdentityError::PeerHidden)

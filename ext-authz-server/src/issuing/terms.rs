@@ -46,8 +46,10 @@ pub const SERVER: &str = "chaperone";
 pub struct Parent {
     /// Whom the parent's token is for.
     pub audiences: BTreeSet<String>,
-    /// Its scopes; `None` when it says nothing of them.
+    /// Its scopes that the actor may have; `None` when it says nothing of scopes.
     pub scopes: Option<BTreeSet<String>>,
+    /// The scopes of the actor's token; `None` when that says nothing of scopes.
+    pub actor_scopes: Option<BTreeSet<String>>,
     /// When it, or the actor's token, expires.
     pub expires_at: UnixMillis,
 }
@@ -150,7 +152,11 @@ fn scopes(
     let Some(wish) = wish else { return Ok(parent.scopes.clone()) };
     // A parent that says nothing of scopes has none to pass on.
     let possible = parent.scopes.as_ref().unwrap_or(&allowed.scopes);
-    if wish.is_subset(possible) { Ok(Some(wish.clone())) } else { Err(TermsError::ScopeWider) }
+    let beyond = |scopes: &BTreeSet<String>| !wish.is_subset(scopes);
+    if beyond(possible) || parent.actor_scopes.as_ref().is_some_and(beyond) {
+        return Err(TermsError::ScopeWider);
+    }
+    Ok(Some(wish.clone()))
 }
 
 fn expiry(
@@ -192,6 +198,7 @@ mod tests {
         Parent {
             audiences: set(audiences),
             scopes: scopes.map(set),
+            actor_scopes: None,
             expires_at: NOW.after(Duration::from_mins(10)),
         }
     }
@@ -233,6 +240,10 @@ mod tests {
         assert_eq!(scopes(None, None), Ok(None));
         assert_eq!(scopes(None, Some(&["a"])), Err("scope_wider"));
         assert_eq!(scopes(None, Some(&["ci"])), Ok(Some(set(&["ci"]))), "as configured");
+        // What the actor's own token does not have, they do not get in another way.
+        let limited = Parent { actor_scopes: Some(set(&["x"])), ..parent(&["orders"], None) };
+        let wish = Wish { scopes: Some(set(&["ci"])), ..Wish::default() };
+        assert_eq!(asked(&limited, &wish).map(|terms| terms.scopes), Err("scope_wider"));
     }
 
     #[test]
@@ -278,7 +289,7 @@ mod tests {
             expires in -100_000..1_000_000_i64,
         ) -> Parent {
             let expires_at = UnixMillis::new(NOW.millis() + expires);
-            Parent { audiences, scopes, expires_at }
+            Parent { audiences, scopes, actor_scopes: None, expires_at }
         }
     }
 
@@ -314,6 +325,7 @@ mod tests {
             for wish in wishes {
                 let Ok(terms) = narrow(&parent, &wish, &allowed, NOW) else { return Ok(()) };
                 parent = Parent {
+                    actor_scopes: None,
                     audiences: [terms.audience].into(),
                     scopes: terms.scopes,
                     expires_at: terms.expires_at,

@@ -11,7 +11,8 @@ use serde::Deserialize;
 use super::decision::{Decision, PolicyId, Reason};
 use super::request::{Shared, Subject};
 use super::set::PolicySet;
-use crate::identity::{Assurance, Chain, Hop};
+use crate::identity::{Assurance, Chain, Credential, Hop};
+use crate::time::UnixMillis;
 
 /// What is asked of policy.
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +70,23 @@ pub struct TokenContext {
     pub auth_age: Option<i64>,
     /// The transaction it belongs to.
     pub txn: Option<String>,
+}
+
+impl TokenContext {
+    /// What `credential` says at `now`.
+    pub fn of(credential: &Credential, now: UnixMillis) -> Self {
+        let token = &credential.token;
+        let types = token.authority.detail_types();
+        Self {
+            issuer: token.issuer.to_string(),
+            sender_constrained: credential.sender_constrained,
+            scopes: token.authority.scopes.clone(),
+            authorization_types: types.map(|types| types.into_iter().map(str::to_owned).collect()),
+            acr: token.acr.clone(),
+            auth_age: token.authenticated_at.map(|at| now.seconds().saturating_sub(at.seconds())),
+            txn: token.transaction.clone(),
+        }
+    }
 }
 
 /// What policy says, and what it says it by.

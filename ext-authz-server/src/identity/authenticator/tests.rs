@@ -317,6 +317,9 @@ async fn what_is_not_signed_is_not_believed_nor_answered() {
         let token = impostor.mint(&claims("platform", &changes));
         assert_eq!(world.code(&token).await, "signature_invalid", "{changes}");
     }
+    let github = Acceptance { issuers: Some([alias("github")].into()), ..Acceptance::default() };
+    let forged = world.accept(&impostor.mint(&claims("platform", &json!({}))), &github).await;
+    assert_eq!(forged, Err(IdentityError::SignatureInvalid), "not who is accepted here");
     let unknown = TestKey::new("x", Algorithm::Es256);
     let token = unknown.mint(&claims("platform", &json!({ "exp": NOW - 60 })));
     assert_eq!(world.code(&token).await, "key_unknown");

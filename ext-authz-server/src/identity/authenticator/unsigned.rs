@@ -83,6 +83,10 @@ pub(super) fn api_key(
         return ApiKey::parse(key.trim_matches([' ', '\t'])).map(Some);
     }
     match presented.authorization.map(sent) {
+        // Bound to nothing; it must not reach whoever is asked about opaque tokens.
+        Some(Ok((Scheme::Dpop, text))) if ApiKey::is_meant_by(text) => {
+            Err(IdentityError::Malformed("an API key is sent as `Bearer`, not as `DPoP`"))
+        }
         Some(Ok((Scheme::Bearer, text))) if ApiKey::is_meant_by(text) => {
             if !acceptance.api_keys {
                 return Err(IdentityError::ApiKeyNotAccepted);

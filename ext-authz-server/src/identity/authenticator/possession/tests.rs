@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
@@ -6,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::{Acceptance, AuthenticatorSettings, Credential};
 use super::*;
+use crate::identity::certificate::Certificate;
 use crate::identity::issuer::IssuerUrl;
 use crate::identity::jwks::JwkSet;
 use crate::identity::peer::{PeerAttributes, PeerSource};
@@ -14,8 +17,10 @@ use crate::identity::test_certificate::TestCertificate;
 use crate::identity::test_issuer::TestKey;
 use crate::identity::token::Token;
 use crate::identity::{
-    Algorithm, Fault, Hop, IssuerAlias, IssuerSettings, KeySource, PrincipalKind,
+    Algorithm, Fault, Hop, IssuerAlias, IssuerSettings, KeySource, PrincipalKind, RevocationBook,
+    RevocationId, RevocationOrder, RevocationTarget, Withdrawals,
 };
+use crate::store::{Durability, RevocationKind, SqliteStore, Store};
 
 /// In 2027, when test certificates are good.
 const NOW: i64 = 1_800_000_000;
@@ -344,6 +349,61 @@ async fn a_certificate_is_good_in_its_time_and_where_its_issuer_is_accepted() {
     let some = |name| Acceptance { issuers: Some([alias(name)].into()), ..Acceptance::default() };
     assert_eq!(at("2027-06-01T00:00:00Z", &some("mesh")).await, "accepted");
     assert_eq!(at("2027-06-01T00:00:00Z", &some("ci")).await, "issuer_not_accepted");
+}
+
+#[tokio::test]
+async fn an_expired_certificate_proves_nothing_beside_a_token() {
+    let world = World::new(|_| ());
+    let authenticator = world.authenticator();
+    let certificate = TestCertificate::new(JOB);
+    let hop = async |time: &str| {
+        let now: UnixMillis = time.parse().unwrap();
+        let act = json!({ "sub": JOB, "iss": "https://mesh.example" });
+        let (iat, exp) = (now.seconds(), now.seconds() + 300);
+        let token = world.token(&json!({ "sub": "t", "act": act, "iat": iat, "exp": exp }));
+        let authorization = format!("Bearer {token}");
+        let presented = Presented {
+            authorization: Some(&authorization),
+            peer: PeerAttributes { certificate: Some(&certificate.encoded), ..Default::default() },
+            ..Presented::default()
+        };
+        let credential = authenticator.authenticate(&presented, &Acceptance::default(), now).await;
+        told(&credential.unwrap())[1].clone()
+    };
+    assert_eq!(hop("2027-06-01T00:00:00Z").await, format!("mesh/{JOB} proven certificate"));
+    assert_eq!(hop("2028-01-02T00:00:00Z").await, format!("mesh/{JOB} attested named"));
+}
+
+#[tokio::test]
+async fn a_revoked_certificate_gets_nothing_beside_a_token_either() {
+    let now = UnixMillis::new(NOW * 1000);
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("store.db"), Durability::Normal).unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
+    let (certificate, other) = (TestCertificate::new(JOB), TestCertificate::new(OTHER));
+    let thumbprint = Certificate::read(&certificate.encoded).unwrap().thumbprint.to_string();
+    let named = format!("mesh/{thumbprint}");
+    let target = RevocationTarget::parse(RevocationKind::Jti, &named, &[alias("mesh")]).unwrap();
+    let order = RevocationOrder {
+        target: &target,
+        reason: None,
+        by: "ada",
+        lasts: Duration::from_hours(1),
+        id: RevocationId::new(uuid::Uuid::nil()),
+    };
+    RevocationBook::new(Arc::clone(&store)).revoke(&order, now).await.unwrap();
+    let withdrawals = Withdrawals::new(store);
+    withdrawals.read(now).await.unwrap();
+    let world = World::new(|_| ());
+    let authenticator = world.authenticator().with_withdrawals(Arc::new(withdrawals));
+    let act = json!({ "sub": JOB, "iss": "https://mesh.example" });
+    let token = world.token(&json!({ "sub": "ticket", "act": act }));
+    let shows = Shows { certificate: Some(&certificate), ..bearer(&token) };
+    assert_eq!(code(&authenticator, &shows).await, "revoked");
+    let alone = Shows { certificate: Some(&certificate), ..Shows::default() };
+    assert_eq!(code(&authenticator, &alone).await, "revoked");
+    let shows = Shows { certificate: Some(&other), ..bearer(&token) };
+    assert_eq!(code(&authenticator, &shows).await, "accepted");
 }
 
 #[tokio::test]
