@@ -351,8 +351,9 @@ async fn keys_of_a_mounted_secret_are_good_as_copies_of_the_servers_own() {
     std::fs::remove_file(&key).unwrap();
 
     let yaml = blocks("yaml").into_iter().find(|block| block.contains("initContainers")).unwrap();
-    let pod: Value = serde_saphyr::from_str(&yaml).unwrap();
-    let copy = pod["initContainers"][0]["command"][2].as_str().unwrap();
+    let server: Value = serde_saphyr::from_str(&yaml).unwrap();
+    let copy =
+        server["spec"]["template"]["spec"]["initContainers"][0]["command"][2].as_str().unwrap();
     let (secret, folder) = (secret.display().to_string(), format!("{}/", folder.display()));
     let places = [("/var/run/secrets/signing", &*secret), ("/signing-keys/", &*folder)];
     good(story.run(copy, &places, &[]));
@@ -504,6 +505,25 @@ async fn keys_rotate_while_tokens_live() {
     .await
     .unwrap();
     let answer = story.mesh.get("/api/customers").token(&after).send().await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+
+    // Nor is the last one: nothing is published or signed until there is a key again.
+    std::fs::remove_file(&files[1]).unwrap();
+    eventually("the last key's token to be refused", bound, async || {
+        let answer = story.mesh.get("/api/customers").token(&after).send().await.unwrap();
+        (answer.code().as_deref() == Some("keys_unavailable")).then_some(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(story.mesh.server.get("/oauth/jwks").await.unwrap(), json!({ "keys": [] }));
+    let output = story.exchange(&ci, &script, &["--audience", "customers", "--timeout", "0"]);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+    let entries = story.mesh.server.audit_tail(20).unwrap();
+    let told = entries.iter().find(|entry| entry["record"]["event"] == "signing_keys_refused");
+    assert!(told.unwrap()["record"]["error"].as_str().unwrap().ends_with("has no key"));
+    good(story.run(&rotate, &[("chaperone.yaml", &config)], &[]));
+    let token = good(story.exchange(&ci, &script, &["--audience", "customers"]));
+    let answer = story.mesh.get("/api/customers").token(&token).send().await.unwrap();
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 

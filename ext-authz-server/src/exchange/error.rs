@@ -146,16 +146,16 @@ impl ExchangeError {
             })) => OAuthError::UseDpopNonce,
             Self::Credentials(DelegationError::Proof(_)) => OAuthError::InvalidDpopProof,
             Self::ActorMissing | Self::Client(_) => OAuthError::InvalidClient,
-            // RFC 8693 section 2.2.2: there is no token for all of these targets.
-            Self::Form(FormError::TwoTargets) => OAuthError::InvalidTarget,
+            // RFC 8693 section 2.2.2: there is no token for these targets.
+            Self::Form(FormError::TwoTargets)
+            | Self::Terms(TermsError::AudienceMissing | TermsError::AudienceWider)
+            | Self::ServiceUnknown => OAuthError::InvalidTarget,
             // The same: tokens that are not good are an invalid request.
             Self::Form(_)
             | Self::Credentials(_)
             | Self::Unnamed(_)
             | Self::Terms(TermsError::NoLifetime)
             | Self::Mint(MintError::TooLarge) => OAuthError::InvalidRequest,
-            Self::Terms(TermsError::AudienceMissing | TermsError::AudienceWider)
-            | Self::ServiceUnknown => OAuthError::InvalidTarget,
             Self::Terms(TermsError::ScopeWider) => OAuthError::InvalidScope,
             Self::Denied(_) | Self::NeedsApproval => OAuthError::UnauthorizedClient,
             Self::Mint(MintError::NotSigned(_)) | Self::NoKey | Self::AuditUnavailable => {
