@@ -121,7 +121,7 @@ async fn takes_back(mesh: &Mesh, request: &Request, command: &[&str], code: &str
     tokio::time::sleep(Duration::from_millis(200)).await;
     mesh.server.command(command).unwrap().done().unwrap();
     let at = Instant::now();
-    tokio::time::sleep(AT_ONCE + Duration::from_millis(300)).await;
+    tokio::time::sleep(AT_ONCE + Duration::from_millis(1500)).await;
     let took = calls.refused_since(at, code).await;
     println!("chaperone {}: counted after {took:?}", command.join(" "));
     took
