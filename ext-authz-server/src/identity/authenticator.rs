@@ -2,8 +2,11 @@
 
 mod certified;
 mod possession;
+mod settings;
+mod signed;
+mod unsigned;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -13,77 +16,29 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub(super) use self::possession::{KeyShown, Sent};
+use self::settings::check;
+pub use self::settings::{Acceptance, AuthenticatorSettings, SettingsError};
 use self::unsigned::api_key;
 use super::acting::Shown;
-use super::actors::Signed;
-use super::cache::{Remembered, VerifiedTokens, weight_besides, weight_of};
+use super::cache::VerifiedTokens;
 use super::chain::{Chain, CredentialKind, IssuerAlias};
-use super::claims::{Claims, name};
-use super::confirmation::Confirmation;
-use super::dpop::{ProofSettings, Proofs};
+use super::dpop::Proofs;
 use super::error::IdentityError;
 use super::fetch::{Clients, FetcherError, KeyFetcher};
 use super::groups::GroupPatterns;
 use super::introspection::{Introspector, PrefixTwice, Prefixes};
 use super::issuer::{IssuerSettings, IssuerUrl, KeySource, PrincipalKind, PublishedAt};
-use super::jwks::VerificationKey;
-use super::jwt::{Claimed, Unverified};
 use super::key_events::{KeysEvent, Teller};
 use super::keys::{Keys, PublishedKeys};
-use super::own;
 use super::peer::{Peer, PeerSource};
 use super::presented::{HeaderName, Holds, Presented, SecondCredential};
 use super::revocation::{CredentialId, ids_of};
-use super::spiffe::{SpiffeId, TrustDomain};
-use super::token::{Scheme, Token, TokenDigest, sent};
+use super::spiffe::TrustDomain;
+use super::token::{Scheme, Token, sent};
 use super::token_review::TokenReview;
 use super::verified::{TokenFacts, VerifiedToken};
 use super::withdrawals::Withdrawals;
 use crate::time::UnixMillis;
-
-/// The most hops that may be configured: a chain is an argument about trust, and no
-/// honest one is longer.
-const MAX_MAX_DEPTH: usize = 64;
-
-/// What a service accepts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acceptance {
-    /// The issuers whose agents may call it; `None` for all of them.
-    pub issuers: Option<BTreeSet<IssuerAlias>>,
-    /// The `aud` values that are for it; `None` for those of the token's issuer.
-    pub audiences: Option<BTreeSet<String>>,
-    /// The `aud` values that are for it in tokens that this server signed; `None` for
-    /// the same ones as in others. One server signs for many services, and a token
-    /// for one of them is for no other.
-    pub own: Option<BTreeSet<String>>,
-    /// The `aud` values that are for it besides, in tokens that others signed.
-    pub also: BTreeSet<String>,
-    /// Whether agents with API keys may call it, which are of no issuer.
-    pub api_keys: bool,
-}
-
-impl Acceptance {
-    /// Whether a token of `issuer` with those `audiences` is for the service.
-    fn is_meant(&self, audiences: &BTreeSet<String>, issuer: &IssuerSettings) -> bool {
-        let also = !issuer.is_own() && !audiences.is_disjoint(&self.also);
-        also || !audiences.is_disjoint(self.audiences_of(issuer))
-    }
-
-    /// The `aud` values that are for it in tokens of `issuer`.
-    pub fn audiences_of<'a>(&'a self, issuer: &'a IssuerSettings) -> &'a BTreeSet<String> {
-        match &self.own {
-            Some(own) if issuer.is_own() => own,
-            _ => self.audiences.as_ref().unwrap_or(&issuer.audiences),
-        }
-    }
-
-    fn accepts(&self, issuer: &IssuerAlias) -> Result<(), IdentityError> {
-        match &self.issuers {
-            Some(issuers) if !issuers.contains(issuer) => Err(IdentityError::IssuerNotAccepted),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// What the credentials of a request prove.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,112 +73,6 @@ pub struct IssuerHealth {
     pub fetched_at: Option<UnixMillis>,
     /// Why the last fetch failed, if it did.
     pub last_error: Option<String>,
-}
-
-/// Settings that contradict each other.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// Two issuers have one alias.
-    #[error("there are two issuers `{0}`")]
-    AliasTwice(IssuerAlias),
-    /// The alias is that of API keys.
-    #[error("the alias `{0}` is that of API keys; take another")]
-    AliasReserved(IssuerAlias),
-    /// Two issuers have one `iss`.
-    #[error("the issuers `{0}` and `{1}` have the same `issuer`")]
-    IssuerTwice(IssuerAlias, IssuerAlias),
-    /// Whom an issuer's tokens are for is not said.
-    #[error("issuer `{0}` has no audience; a token for anybody is good for nobody")]
-    NoAudience(IssuerAlias),
-    /// Nothing can be verified.
-    #[error("issuer `{0}` has no algorithm")]
-    NoAlgorithm(IssuerAlias),
-    /// An issuer is mentioned that is not configured.
-    #[error("issuer `{issuer}` may attest `{attested}`, which is not configured")]
-    AttestedUnknown {
-        /// The issuer.
-        issuer: IssuerAlias,
-        /// Whom it may attest.
-        attested: IssuerAlias,
-    },
-    /// A group's pattern mentions an issuer that is not configured.
-    #[error("a group has principals of the issuer `{0}`, which is not configured")]
-    PatternIssuerUnknown(IssuerAlias),
-    /// It is not clear whom to ask about an opaque token.
-    #[error(
-        "the issuers `{0}` and `{1}` have opaque tokens; give each an `introspection.prefix` of its own"
-    )]
-    PrefixTwice(IssuerAlias, IssuerAlias),
-    /// Two issuers have one trust domain.
-    #[error("the issuers `{0}` and `{1}` have the same `trust_domain`")]
-    TrustDomainTwice(IssuerAlias, IssuerAlias),
-    /// Nothing of an issuer can be verified.
-    #[error("issuer `{0}` has neither keys nor a `trust_domain`")]
-    NoKeys(IssuerAlias),
-    /// Certificates would be needed that are told nowhere.
-    #[error(
-        "issuer `{0}` needs client certificates; say where they are told, such as \
-         `peer: {{ from: tls }}`"
-    )]
-    NoPeer(IssuerAlias),
-    /// Keys would be too old before they are fetched again.
-    #[error("issuer `{0}` has a `max_stale` that is shorter than its `refresh`")]
-    StaleBeforeRefresh(IssuerAlias),
-    /// Chains of that depth are not read.
-    #[error("a chain's `max_depth` is from 1 to {MAX_MAX_DEPTH}")]
-    MaxDepth,
-    /// Keys cannot be fetched by https.
-    #[error("keys cannot be fetched by https: no usable certificates on this system")]
-    HttpClient(#[source] reqwest::Error),
-    /// An issuer's CA file cannot be used.
-    #[error("issuer `{issuer}` has a `fetch.ca_file` that cannot be used: {problem}")]
-    CaFile {
-        /// The issuer.
-        issuer: IssuerAlias,
-        /// Which file, and why not.
-        problem: String,
-    },
-}
-
-/// What an authenticator is made of.
-#[derive(Clone, Debug)]
-pub struct AuthenticatorSettings {
-    /// Who signs tokens.
-    pub issuers: Vec<IssuerSettings>,
-    /// The groups that the configuration makes.
-    pub groups: GroupPatterns,
-    /// The most hops in a chain.
-    pub max_depth: usize,
-    /// Where requests may carry a second credential.
-    pub second: Option<SecondCredential>,
-    /// The header that an API key may be in, besides `Authorization`.
-    pub api_key_header: Option<HeaderName>,
-    /// Where it is told who the peer of a request is.
-    pub peer: PeerSource,
-    /// How proofs of possession are judged.
-    pub proofs: ProofSettings,
-}
-
-impl AuthenticatorSettings {
-    /// Those issuers, and everything else as it is by default.
-    pub fn new(issuers: Vec<IssuerSettings>) -> Self {
-        Self {
-            issuers,
-            groups: GroupPatterns::default(),
-            max_depth: 8,
-            second: None,
-            api_key_header: None,
-            peer: PeerSource::default(),
-            proofs: ProofSettings::default(),
-        }
-    }
-
-    /// The issuers whose workloads call with client certificates.
-    pub fn certified(&self) -> impl Iterator<Item = &IssuerAlias> {
-        let told = self.peer != PeerSource::Nowhere;
-        let issuers = self.issuers.iter().filter(move |_| told);
-        issuers.filter(|issuer| issuer.trust_domain().is_some()).map(|issuer| &issuer.alias)
-    }
 }
 
 /// Tells who sends a request.
@@ -559,133 +408,6 @@ impl Authenticator {
         Ok(Shown { token, sender_constrained })
     }
 
-    /// The token, if its issuer signed it: what does not depend on the request. Where
-    /// the issuer is asked, `now` tells whether its last answer is still good.
-    async fn signed(
-        &self,
-        token: &Token,
-        acceptance: &Acceptance,
-        now: UnixMillis,
-    ) -> Result<(Arc<VerifiedToken>, &IssuerSettings), IdentityError> {
-        let digest = token.digest();
-        if let Some((token, settings)) = self.remembered_as(&digest, now) {
-            acceptance.accepts(&settings.alias)?;
-            return Ok((token, settings));
-        }
-        let began = self.verified.begin();
-        let unverified = Unverified::read(token, self.max_depth)?;
-        let Issuer { settings, keys, .. } = self.issuer_of(&unverified.claimed()?)?;
-        // What we sign for upstreams to read is no credential to call with.
-        if settings.is_own() && !unverified.is_access_token {
-            return Err(IdentityError::TypeRefused);
-        }
-        if !settings.algorithms.contains(&unverified.algorithm) {
-            return Err(IdentityError::AlgorithmNotAllowed);
-        }
-        if let Keys::Reviewed(review) = keys {
-            // Nobody is asked about what would be refused anyway.
-            acceptance.accepts(&settings.alias)?;
-            let refuse = |own: &Claims| {
-                let lifetime = settings.profile.lifetime(own)?;
-                lifetime.check(now, settings.leeway, settings.max_lifetime)
-            };
-            let claims = review.claims(token, unverified.payload(), now, refuse).await?;
-            let mut token = self.read(settings, &claims, None)?;
-            // What the token says of itself can only make it good for less: by this it
-            // can be revoked.
-            let own = Claims::parse(unverified.payload(), self.max_depth)?;
-            let facts = Arc::make_mut(&mut token.facts);
-            facts.key = unverified.kid;
-            if facts.id.is_none() {
-                facts.id = name(own.object().get("jti")).ok().flatten().map(str::to_owned);
-            }
-            return Ok((Arc::new(token), settings));
-        }
-        let keys = keys.candidates(unverified.kid.as_deref(), unverified.algorithm).await?;
-        let bytes = unverified.payload().len();
-        let (claims, key) = unverified.verified_by(&keys)?;
-        let mut token = self.read(settings, &claims, Some(&key))?;
-        token.weight += weight_besides(bytes);
-        let token = Arc::new(token);
-        let until = token.facts.expires_at.after(settings.leeway);
-        if now < until {
-            let remembered = Remembered { token: Arc::clone(&token), key, until };
-            self.verified.insert(digest, remembered, began);
-        }
-        // Only now: whoever cannot sign is not told who would be accepted.
-        acceptance.accepts(&settings.alias)?;
-        Ok((token, settings))
-    }
-
-    /// The token with that digest, if it was verified before with a key that its
-    /// issuer still has.
-    fn remembered_as(
-        &self,
-        digest: &TokenDigest,
-        now: UnixMillis,
-    ) -> Option<(Arc<VerifiedToken>, &IssuerSettings)> {
-        let Remembered { token, key, .. } = self.verified.get(digest, now)?;
-        let Issuer { settings, keys, .. } = self.issuers.get(&token.facts.issuer)?;
-        if keys.vouch_for(&key, Instant::now()) {
-            return Some((token, settings));
-        }
-        self.verified.remove(digest);
-        None
-    }
-
-    /// The issuer that a token says it has. A JWT-SVID need not say; its subject's
-    /// trust domain is that of its issuer.
-    fn issuer_of(&self, claimed: &Claimed<'_>) -> Result<&Issuer, IdentityError> {
-        let alias = match claimed {
-            Claimed::Issuer(iss) => self.aliases.get(iss.as_ref()),
-            Claimed::Subject(subject) => {
-                let id = subject.parse::<SpiffeId>().ok();
-                id.and_then(|id| self.trust_domains.get(id.trust_domain()))
-            }
-        };
-        let names_none = matches!(claimed, Claimed::Subject(_));
-        alias
-            .and_then(|alias| self.issuers.get(alias))
-            .filter(|issuer| !names_none || issuer.settings.profile.needs_no_issuer())
-            .ok_or(IdentityError::IssuerUnknown)
-    }
-
-    /// What the claims of a token of `signer` say: one that `key` signed, or that the
-    /// API server vouches for.
-    fn read(
-        &self,
-        signer: &IssuerSettings,
-        claims: &Claims,
-        key: Option<&VerificationKey>,
-    ) -> Result<VerifiedToken, IdentityError> {
-        let lifetime = signer.profile.lifetime(claims)?;
-        let credential = key.map_or(CredentialKind::Opaque, |_| CredentialKind::Token);
-        let signed = self.signed_by(signer, credential);
-        let chain = signed.chain(claims)?;
-        signer.profile.check(&signer.alias, claims, &chain)?;
-        let may_act = signed.may_act(claims)?;
-        if let Some(named) = &may_act
-            && chain.depth() > 1
-            && chain.current().principal != *named
-        {
-            return Err(IdentityError::MayActMismatch);
-        }
-        let mut facts = TokenFacts::read(&signer.alias, key, claims, lifetime)?;
-        if signer.is_own() {
-            facts.lineage = own::lineage(claims.object())?;
-        }
-        Ok(VerifiedToken {
-            weight: weight_of(&chain),
-            kind: self.kind_of(&chain.current().principal.issuer, signer)?,
-            chain: Arc::new(chain),
-            audiences: claims.audiences(),
-            lifetime,
-            confirmation: Confirmation::read(claims.object())?,
-            may_act,
-            facts: Arc::new(facts),
-        })
-    }
-
     /// How every issuer's keys are at `now`.
     pub fn health(&self, now: UnixMillis) -> Vec<IssuerHealth> {
         let at = Instant::now();
@@ -704,39 +426,6 @@ impl Authenticator {
             }
         };
         self.issuers.values().map(health).collect()
-    }
-
-    fn signed_by<'a>(
-        &'a self,
-        signer: &'a IssuerSettings,
-        credential: CredentialKind,
-    ) -> Signed<'a> {
-        Signed {
-            signer: &signer.alias,
-            own: signer.is_own(),
-            group_claims: &signer.groups,
-            attribute_claims: &signer.attributes,
-            may_attest: &signer.may_attest,
-            aliases: &self.aliases,
-            patterns: &self.patterns,
-            max_depth: self.max_depth,
-            credential,
-        }
-    }
-
-    /// What the principals of `caller` are. That a person is calling, their own
-    /// issuer says and no other: a token exchange that could say so could approve
-    /// what it asks for.
-    fn kind_of(
-        &self,
-        caller: &IssuerAlias,
-        signer: &IssuerSettings,
-    ) -> Result<PrincipalKind, IdentityError> {
-        let kind = self.issuers.get(caller).map(|issuer| issuer.settings.kind);
-        match kind.ok_or(IdentityError::ActorIssuerUnknown)? {
-            PrincipalKind::Human if *caller != signer.alias => Err(IdentityError::PersonNotProven),
-            kind => Ok(kind),
-        }
     }
 }
 
@@ -777,49 +466,6 @@ impl Issuer {
     }
 }
 
-fn check(settings: &AuthenticatorSettings) -> Result<(), SettingsError> {
-    let AuthenticatorSettings { issuers, groups: patterns, max_depth, .. } = settings;
-    if !(1..=MAX_MAX_DEPTH).contains(max_depth) {
-        return Err(SettingsError::MaxDepth);
-    }
-    let known = |alias: &IssuerAlias| issuers.iter().any(|issuer| issuer.alias == *alias);
-    let reserved = |alias: &IssuerAlias| alias.as_str() == IssuerAlias::API_KEYS;
-    for (nth, issuer) in issuers.iter().enumerate() {
-        let alias = issuer.alias.clone();
-        let before = &issuers[..nth];
-        if reserved(&alias) {
-            return Err(SettingsError::AliasReserved(alias));
-        }
-        if before.iter().any(|other| other.alias == alias) {
-            return Err(SettingsError::AliasTwice(alias));
-        }
-        if let Some(other) = before.iter().find(|other| other.issuer == issuer.issuer) {
-            return Err(SettingsError::IssuerTwice(other.alias.clone(), alias));
-        }
-        let signs = !matches!(issuer.keys, KeySource::Unsigned);
-        let tokens = signs || issuer.introspection.is_some();
-        if tokens && issuer.audiences.is_empty() {
-            return Err(SettingsError::NoAudience(alias));
-        }
-        if signs && issuer.algorithms.is_empty() {
-            return Err(SettingsError::NoAlgorithm(alias));
-        }
-        certified::check(settings, issuer, before)?;
-        if issuer.max_stale < issuer.refresh {
-            return Err(SettingsError::StaleBeforeRefresh(alias));
-        }
-        if let Some(attested) = issuer.may_attest.iter().find(|alias| !known(alias)) {
-            let attested = attested.clone();
-            return Err(SettingsError::AttestedUnknown { issuer: alias, attested });
-        }
-    }
-    let mut named = patterns.patterns().filter_map(|pattern| pattern.issuer());
-    match named.find(|alias| !known(alias) && !reserved(alias)) {
-        Some(alias) => Err(SettingsError::PatternIssuerUnknown(alias.clone())),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 impl Authenticator {
     pub(super) const fn verified_tokens(&self) -> &VerifiedTokens {
@@ -829,4 +475,3 @@ impl Authenticator {
 
 #[cfg(test)]
 mod tests;
-mod unsigned;

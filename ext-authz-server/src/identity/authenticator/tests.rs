@@ -1,6 +1,7 @@
 mod laws;
 mod withdrawn;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;

@@ -1,5 +1,6 @@
 //! What was revoked, and who has an API key: real tokens, a real store.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chaperone_inspection::digest::Digest;
