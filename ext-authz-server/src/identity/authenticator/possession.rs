@@ -36,8 +36,7 @@ pub(in crate::identity) enum KeyShown<'a> {
 }
 
 impl Authenticator {
-    /// Who one token proves at `now`, sent by the owner of `key` where there is one
-    /// (see [`Self::unspent_proof`]).
+    /// Who one token proves at `now`, sent by the owner of `key` where there is one.
     pub async fn verify_with(
         &self,
         token: &Token,
