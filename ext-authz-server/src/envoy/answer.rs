@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn a_caller_whose_proof_is_refused_is_told_how_to_make_one() {
-        let algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA";
+        let algorithms = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA";
         let asked = challenge(Scheme::Dpop, Some(ChallengeError::InvalidProof));
         assert_eq!(
             www_authenticate("proof_replayed", &asked),

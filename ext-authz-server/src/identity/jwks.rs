@@ -198,7 +198,7 @@ pub enum KeyProblem {
     #[error("is not for verifying signatures")]
     NotForSignatures,
     /// Its type or curve is not supported.
-    #[error("has a type that is not supported; supported are RSA, P-256, P-384 and Ed25519")]
+    #[error("has a type that is not supported; supported are RSA, P-256, P-384, P-521 and Ed25519")]
     Unsupported,
     /// Its `alg` is not supported or not for its type.
     #[error("has an `alg` that is not supported for its type")]
@@ -262,6 +262,7 @@ impl VerificationKey {
             ("RSA", _) => (KeyType::Rsa, written.rsa()?),
             ("EC", Some("P-256")) => (KeyType::P256, written.point(Algorithm::Es256, 32)?),
             ("EC", Some("P-384")) => (KeyType::P384, written.point(Algorithm::Es384, 48)?),
+            ("EC", Some("P-521")) => (KeyType::P521, written.point(Algorithm::Es512, 66)?),
             ("OKP", Some("Ed25519")) => (KeyType::Ed25519, written.ed25519()?),
             _ => return Err(KeyProblem::Unsupported),
         };
@@ -375,7 +376,8 @@ mod tests {
             (with(&rsa, "n", json!("not base64")), KeyProblem::Member("n")),
             (with(&rsa, "alg", json!("ES256")), KeyProblem::AlgorithmUnfit),
             (with(&rsa, "alg", json!("HS256")), KeyProblem::AlgorithmUnfit),
-            (with(&ec, "crv", json!("P-521")), KeyProblem::Unsupported),
+            (with(&ec, "crv", json!("secp256k1")), KeyProblem::Unsupported),
+            (with(&ec, "crv", json!("P-521")), KeyProblem::Member("x")),
             (with(&ec, "crv", json!("P-384")), KeyProblem::Member("x")),
             (with(&ec, "y", json!("AQAB")), KeyProblem::Member("y")),
             (with(&ed, "crv", json!("Ed448")), KeyProblem::Unsupported),
@@ -443,9 +445,9 @@ mod tests {
         let key = TestKey::new("r", Algorithm::Rs256);
         let read = |jwk: Value| VerificationKey::read(jwk).unwrap();
         let fits = |key: &VerificationKey| Algorithm::ALL.map(|algorithm| key.fits(algorithm));
-        let any_rsa = [true, true, true, true, true, true, false, false, false];
+        let any_rsa = [true, true, true, true, true, true, false, false, false, false];
         assert_eq!(fits(&read(key.jwk())), any_rsa);
-        let only_ps256 = [false, false, false, true, false, false, false, false, false];
+        let only_ps256 = [false, false, false, true, false, false, false, false, false, false];
         assert_eq!(fits(&read(with(&key, "alg", json!("PS256")))), only_ps256);
     }
 

@@ -57,6 +57,7 @@ impl Material {
         let curve: &'static dyn VerificationAlgorithm = match algorithm {
             Algorithm::Es256 => &alg::ECDSA_P256_SHA256_FIXED,
             Algorithm::Es384 => &alg::ECDSA_P384_SHA384_FIXED,
+            Algorithm::Es512 => &alg::ECDSA_P521_SHA512_FIXED,
             Algorithm::EdDsa => &alg::ED25519,
             _ => return None,
         };

@@ -54,6 +54,9 @@ impl TestKey {
             KeyType::P256 => {
                 Pair::Ec(EcdsaKeyPair::generate(&alg::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
             }
+            KeyType::P521 => {
+                Pair::Ec(EcdsaKeyPair::generate(&alg::ECDSA_P521_SHA512_FIXED_SIGNING).unwrap())
+            }
             KeyType::P384 => {
                 Pair::Ec(EcdsaKeyPair::generate(&alg::ECDSA_P384_SHA384_FIXED_SIGNING).unwrap())
             }
@@ -73,7 +76,11 @@ impl TestKey {
             Pair::Ec(pair) => {
                 let point = &pair.public_key().as_ref()[1..];
                 let (x, y) = point.split_at(point.len() / 2);
-                let crv = if x.len() == 32 { "P-256" } else { "P-384" };
+                let crv = match x.len() {
+                    32 => "P-256",
+                    48 => "P-384",
+                    _ => "P-521",
+                };
                 json!({ "kty": "EC", "crv": crv, "x": encode(x), "y": encode(y) })
             }
             Pair::Ed(pair) => {

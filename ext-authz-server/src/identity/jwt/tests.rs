@@ -45,5 +45,5 @@ fn published_signatures_verify_and_altered_ones_do_not() {
             bytes[place] ^= 1;
         }
     }
-    assert_eq!(verified, 5);
+    assert_eq!(verified, 7);
 }

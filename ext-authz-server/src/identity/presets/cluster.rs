@@ -46,9 +46,6 @@ pub(super) const IN_CLUSTER: InCluster = InCluster {
 };
 
 /// <https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md>
-///
-/// `ES512`, which the standard allows as well, is not supported; SPIRE does not use it
-/// unless told to.
 pub(super) const SPIFFE: PresetSpec = PresetSpec {
     name: "spiffe",
     documentation: "https://github.com/spiffe/spiffe/blob/main/standards/JWT-SVID.md",
@@ -62,6 +59,7 @@ pub(super) const SPIFFE: PresetSpec = PresetSpec {
         Algorithm::Ps512,
         Algorithm::Es256,
         Algorithm::Es384,
+        Algorithm::Es512,
     ],
     max_lifetime: Duration::from_hours(1),
     attributes: &[("trust_domain", "sub", TrustDomain), ("path", "sub", SpiffePath)],
