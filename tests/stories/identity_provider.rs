@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use harness::answer::Answer;
-use harness::identity_provider::{ALGORITHMS, ProofKey};
+use harness::identity_provider::{ALGORITHMS, ProofKey, SECRET_FILE};
 use harness::process::eventually;
 use harness::{IdentityProvider, Mesh, Setup};
 use serde_json::Value;
@@ -244,4 +244,39 @@ async fn a_bound_token_gets_in_with_its_holders_proof_and_in_nobody_elses_hands(
     let again = ask(&proof).send().await.unwrap();
     assert_eq!(again.code().as_deref(), Some("proof_replayed"), "{again:?}");
     assert_eq!(mesh.upstream.seen_with(&mark).len(), 1);
+}
+
+#[tokio::test]
+async fn the_provider_is_asked_about_tokens_that_only_it_can_read() {
+    let configure = |config: String| {
+        let asked = format!(
+            "    keys: {{ jwks_url: \"{{{{IDENTITY_PROVIDER_URL}}}}/jwks\" }}\n    \
+             introspection:\n      url: {{{{IDENTITY_PROVIDER_URL}}}}/token/introspection\n      \
+             client_id: chaperone\n      client_secret_file: {SECRET_FILE}\n      \
+             remember_active: 500ms\n      remember_inactive: 500ms\n"
+        );
+        let after = "    leeway: 0s\n";
+        with_idp(config).replacen(after, &format!("{after}{asked}"), 1)
+    };
+    let setup = Setup { identity_provider: true, configure, ..Setup::default() };
+    let mesh = Mesh::start(setup).await.unwrap_or_else(|failure| panic!("{failure}"));
+    let token = provider(&mesh).token("deploy-job", "customers/opaque").await.unwrap();
+    assert!(!token.contains('.'), "it is opaque");
+    let (answer, mark) = reads(&mesh, &token).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(mesh.upstream.seen_with(&mark).len(), 1);
+    let record = mesh.decision_of(&answer).unwrap();
+    // A client that acts for nobody but itself is its own subject.
+    assert_eq!(record["chain"][0]["principal"], "idp/deploy-job");
+    assert_eq!(record["chain"][0]["credential"], "opaque");
+    assert_eq!(record["token"]["scopes"], serde_json::json!(["customers:read"]));
+    // Signed tokens of the same issuer are not asked about.
+    let signed = provider(&mesh).token("deploy-job", "customers/ES256").await.unwrap();
+    assert_eq!(reads(&mesh, &signed).await.0.status, 200);
+    provider(&mesh).revoke("deploy-job", &token).await.unwrap();
+    let refused_soon = || async {
+        let (answer, _) = reads(&mesh, &token).await;
+        (answer.code().as_deref() == Some("token_inactive")).then_some(())
+    };
+    eventually("the provider's revocation counts", SOON, refused_soon).await.unwrap();
 }

@@ -153,6 +153,17 @@ impl Claims {
         }
     }
 
+    /// The same of a client that acts for nobody but itself: where there is no `sub`,
+    /// `client_id` is the subject (as in RFC 9068 section 2.2).
+    pub(super) fn of_client(mut self) -> Self {
+        if !self.0.contains_key("sub")
+            && let Some(client) = self.0.get("client_id").cloned()
+        {
+            self.0.insert("sub".to_owned(), client);
+        }
+        self
+    }
+
     /// All of them.
     pub(super) const fn object(&self) -> &Map<String, Value> {
         &self.0

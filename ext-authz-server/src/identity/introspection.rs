@@ -245,6 +245,8 @@ impl Introspector {
             IdentityError::ChainTooDeep { .. } => error,
             _ => self.failed(&AskError::NotAnAnswer),
         })?;
+        // Identity providers leave `sub` out where there is no resource owner.
+        let claims = claims.of_client();
         match claims.object().get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Err(IdentityError::TokenInactive),

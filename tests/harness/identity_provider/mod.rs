@@ -70,11 +70,15 @@ impl fmt::Debug for SignedIn {
     }
 }
 
+/// The file beside the server's configuration that holds the secret of all clients.
+pub const SECRET_FILE: &str = "identity-provider.secret";
+
 impl IdentityProvider {
     /// Starts `program`, which [`obtain`] gives, and waits until it answers.
     pub async fn start(program: PathBuf, workdir: &Workdir) -> Result<Self> {
         let port = HeldPort::free()?.release();
         let secret = Uuid::new_v4().to_string();
+        workdir.write(SECRET_FILE, &secret)?;
         let mut command = Command::new("node");
         command.arg(program).arg(port.to_string()).env("CLIENT_SECRET", &secret);
         let log = workdir.path().join("identity-provider.log");

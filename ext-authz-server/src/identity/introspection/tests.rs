@@ -162,6 +162,19 @@ async fn an_opaque_token_proves_whom_its_issuer_says() {
 }
 
 #[tokio::test]
+async fn a_client_that_acts_for_nobody_is_its_own_subject() {
+    let client = json!({ "sub": null, "client_id": "nightly" });
+    let endpoint = Endpoint::start(Says::Json(active(&client))).await;
+    let credential = ask(&endpoint.authenticator(), "a", NOW).await.unwrap();
+    assert_eq!(credential.chain.current().principal.to_string(), "legacy/nightly");
+    endpoint.says(Says::Json(active(&json!({ "sub": null }))));
+    assert_eq!(code(&endpoint.authenticator(), "b").await, "subject_missing");
+    endpoint.says(Says::Json(active(&json!({ "client_id": "nightly" }))));
+    let credential = ask(&endpoint.authenticator(), "c", NOW).await.unwrap();
+    assert_eq!(credential.chain.current().principal.to_string(), "legacy/batch");
+}
+
+#[tokio::test]
 async fn its_claims_are_read_as_strictly_as_signed_ones() {
     for (changes, expected) in [
         (json!({}), "accepted"),
