@@ -224,6 +224,18 @@ async fn the_api_server_says_who_it_is_and_the_token_only_where_to_ask() {
 }
 
 #[tokio::test]
+async fn a_reviewed_token_can_be_revoked_by_its_key_and_by_its_id() {
+    let mut review = pod();
+    review.as_object_mut().unwrap().remove("extra");
+    let server = ApiServer::start(Reaction::Known(review)).await;
+    let reviewing = Reviewing::of(&server);
+    let token = reviewing.token(&json!({ "jti": "own-id" }));
+    let facts = reviewing.read_at(&token, NOW).await.unwrap().token;
+    // The ids that revocations are looked up by.
+    assert_eq!((facts.key.as_deref(), facts.id.as_deref()), (Some("k"), Some("own-id")));
+}
+
+#[tokio::test]
 async fn what_the_api_server_does_not_vouch_for_is_refused() {
     let server = ApiServer::start(Reaction::Unknown).await;
     let reviewing = Reviewing::of(&server);
