@@ -13,8 +13,7 @@ use chaperone_inspection::digest::Digest;
 use chaperone_inspection::facts::{Facts, Protocol};
 use chaperone_inspection::mask::profile::Profile;
 use chaperone_inspection::obligations::MaskOrder;
-use chaperone_inspection::plan::ProtocolPlan;
-use chaperone_inspection::protocol::{Route, http_facts};
+use chaperone_inspection::protocol::{RequestHead, Route};
 use chaperone_inspection::seal::{self, Binding, FACTS_HEADER, FactsKey, SealError};
 use uuid::Uuid;
 
@@ -146,6 +145,7 @@ impl Decider {
                 method: &request.method,
                 host: &request.authority,
                 path: request.path_only(),
+                contains: &read.facts.contains,
             },
             token: &TokenContext::of(&credential, now),
             commands: &read.facts.commands,
@@ -172,13 +172,14 @@ impl Decider {
 
     fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
         let route =
-            self.rules.inspector.route(&request.authority, &request.path).ok_or_else(|| {
+            request.with_head(|head| self.rules.inspector.route(head)).ok_or_else(|| {
                 denied("service_unknown", "No service is configured for this host.".to_owned())
             })?;
         let route = route.map_err(|unparsed| {
-            denied("path_ambiguous", format!("The path is refused: {}", unparsed.detail))
+            let detail = format!("The request is refused: {}.", unparsed.detail);
+            denied("path_ambiguous", detail)
         })?;
-        let service = self.rules.services.get(route.service).ok_or_else(|| {
+        let service = self.rules.services.get(&route.service.name).ok_or_else(|| {
             denied("service_unknown", "No service is configured for this host.".to_owned())
         })?;
         Ok((service, route))
@@ -230,8 +231,9 @@ impl Decider {
         route: Route<'_>,
         now: UnixMillis,
     ) -> Result<ReadRequest, Refusal> {
-        if matches!(route.inspect, ProtocolPlan::Http) {
-            let facts = http_facts(&request.method, &request.path);
+        if !route.is_inspected() {
+            let inspect = |head: &RequestHead<'_>| self.rules.inspector.inspect(route, head, &[]);
+            let facts = request.with_head(inspect);
             return Ok(ReadRequest { facts, body_sha256: None });
         }
         let header = request.headers.get(FACTS_HEADER).ok_or_else(|| {
@@ -261,7 +263,7 @@ impl Decider {
                 "The filter and the server run different versions of the configuration.",
             ));
         }
-        if sealed.facts.protocol != route.inspect.protocol() {
+        if sealed.facts.protocol != route.plan.inspect.protocol() {
             return Err(denied(
                 "facts_invalid",
                 "The request was inspected as another protocol.".to_owned(),

@@ -8,6 +8,7 @@
 mod error;
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chaperone_inspection::facts::{Action, Command};
@@ -264,6 +265,7 @@ impl Exchanger {
                 method: "POST",
                 host: self.endpoint.as_ref().map_or("", ExternalUrl::authority),
                 path: TOKEN_PATH,
+                contains: &BTreeSet::new(),
             },
             token: &TokenContext::of(credential, now),
             commands: &[command],
@@ -330,7 +332,7 @@ impl Exchanger {
                 .collect(),
             id,
         };
-        let scope = |scopes: &std::collections::BTreeSet<String>| {
+        let scope = |scopes: &BTreeSet<String>| {
             scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")
         };
         let issued = Issued {

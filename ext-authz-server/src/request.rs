@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use chaperone_inspection::protocol::{self, RequestHead};
+
 /// A request as Envoy asks about it.
 #[derive(Debug)]
 pub struct GuardedRequest {
@@ -30,6 +32,18 @@ impl GuardedRequest {
     pub fn path_only(&self) -> &str {
         self.path.split('?').next().unwrap_or(&self.path)
     }
+
+    /// Hands the head to `read` as inspection takes it.
+    pub fn with_head<T>(&self, read: impl FnOnce(&RequestHead<'_>) -> T) -> T {
+        let headers: Vec<_> =
+            self.headers.iter().filter(|(name, _)| protocol::is_read(name)).collect();
+        read(&RequestHead {
+            method: &self.method,
+            authority: &self.authority,
+            path: &self.path,
+            headers: &headers,
+        })
+    }
 }
 
 /// What Envoy tells of a client certificate; empty where it tells nothing.
@@ -56,6 +70,10 @@ impl RequestHeaders {
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of the header `name`, which is in lower case.

@@ -176,6 +176,15 @@ impl Headers {
         }
     }
 
+    /// Every header whose name `wanted` takes, as often as it is there. What is not
+    /// UTF-8 in a value is replaced.
+    pub fn all_texts(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let wanted = self.0.iter().filter(|(name, _)| wanted(name));
+        wanted
+            .map(|(name, value)| (name.clone(), String::from_utf8_lossy(value).into_owned()))
+            .collect()
+    }
+
     /// The names that start with `prefix`.
     pub fn names_starting<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().map(|(name, _)| name.as_str()).filter(move |name| name.starts_with(prefix))

@@ -176,7 +176,7 @@ pub(crate) mod tests {
     }
 
     fn configuration(facts_keys: Vec<FactsKey>) -> PluginConfig {
-        let route = |path: &str, inspect| RoutePlan { path: path.into(), inspect };
+        let route = |path: &str, inspect| RoutePlan::new(path.into(), inspect);
         PluginConfig {
             plan: Plan {
                 services: vec![ServicePlan {
@@ -186,6 +186,7 @@ pub(crate) mod tests {
                         route("/api", ProtocolPlan::Json(JsonPlan::default())),
                         route("/plain", ProtocolPlan::Http),
                     ],
+                    paths: Vec::new(),
                 }],
                 limits: Limits { body_bytes: BODY_LIMIT, ..Limits::default() },
             },

@@ -3,8 +3,7 @@
 
 use chaperone_inspection::digest::Digest;
 use chaperone_inspection::facts::{Facts, Protocol, Unparsed, UnparsedCode};
-use chaperone_inspection::plan::ProtocolPlan;
-use chaperone_inspection::protocol::RequestHead;
+use chaperone_inspection::protocol::{self, RequestHead, Route};
 use chaperone_inspection::seal::{self, Binding, FACTS_HEADER, SealedFacts};
 
 use crate::Filter;
@@ -36,7 +35,7 @@ enum Stage {
     #[default]
     Before,
     /// Held until its body is complete. `body` once a part of it has come.
-    Held { head: Head, body: usize },
+    Held { head: Head, protocol: Protocol, limit: usize, body: usize },
     /// On its way, with or without facts.
     Passed,
 }
@@ -60,26 +59,24 @@ impl RequestSide {
             Ok(head) => head,
             Err(detail) => return self.answer(host, &Reply::malformed(detail)),
         };
-        self.caller.grpc = head.is_grpc();
+        self.caller.grpc = head.grpc;
         self.stage = Stage::Passed;
-        let route = match filter.inspector().route(&head.authority, &head.path) {
-            None => return Flow::Continue,
-            Some(Ok(route)) if matches!(route.inspect, ProtocolPlan::Http) => {
-                return Flow::Continue;
-            }
-            Some(Ok(route)) => route,
-            Some(Err(unparsed)) => {
+        let Some(found) = head.with(|head| found(filter, head)) else { return Flow::Continue };
+        let Found { protocol, limit, tunnel } = match found {
+            Ok(found) => found,
+            Err(unparsed) => {
                 return self.unparsed(host, filter, &head, Protocol::Http, unparsed);
             }
         };
-        let protocol = route.inspect.protocol();
-        if let Some(unparsed) = unreadable(&headers, &head, filter) {
-            return self.unparsed(host, filter, &head, protocol, unparsed);
-        }
-        if end_of_stream {
+        // What goes through a tunnel has no end to wait for.
+        if end_of_stream || tunnel {
             return self.inspect(host, filter, &head, &[]);
         }
-        self.stage = Stage::Held { head, body: 0 };
+        let declared = headers.value("content-length").and_then(|value| value.parse().ok());
+        if declared.is_some_and(|declared: usize| declared > limit) {
+            return self.too_large(host, filter, &head, protocol);
+        }
+        self.stage = Stage::Held { head, protocol, limit, body: 0 };
         Flow::Hold
     }
 
@@ -92,15 +89,11 @@ impl RequestSide {
         size: usize,
         end_of_stream: bool,
     ) -> Flow {
-        let Stage::Held { body, .. } = &mut self.stage else {
+        let Stage::Held { body, limit, .. } = &mut self.stage else {
             return self.passing();
         };
         *body = size;
-        if end_of_stream || size > filter.inspector().plan().limits.body_bytes {
-            self.complete(host, filter)
-        } else {
-            Flow::Hold
-        }
+        if end_of_stream || size > *limit { self.complete(host, filter) } else { Flow::Hold }
     }
 
     /// Takes the trailers, which end the body.
@@ -119,13 +112,12 @@ impl RequestSide {
     }
 
     fn complete(&mut self, host: &impl Host, filter: &Filter) -> Flow {
-        let Stage::Held { head, body: size } = std::mem::replace(&mut self.stage, Stage::Passed)
-        else {
+        let stage = std::mem::replace(&mut self.stage, Stage::Passed);
+        let Stage::Held { head, protocol, limit, body: size } = stage else {
             return self.passing();
         };
-        if size > filter.inspector().plan().limits.body_bytes {
-            let protocol = protocol_of(filter, &head);
-            return self.unparsed(host, filter, &head, protocol, too_large(filter));
+        if size > limit {
+            return self.too_large(host, filter, &head, protocol);
         }
         // A buffer exists only once a part of the body has come.
         let body = if size == 0 { Vec::new() } else { host.body(Body::Request, size) };
@@ -136,12 +128,28 @@ impl RequestSide {
     }
 
     fn inspect(&mut self, host: &impl Host, filter: &Filter, head: &Head, body: &[u8]) -> Flow {
-        let facts = match filter.inspector().route(&head.authority, &head.path) {
-            Some(Ok(route)) => filter.inspector().inspect(route, &head.request_head(), body),
-            Some(Err(unparsed)) => Facts::unparsed(Protocol::Http, unparsed),
-            None => return Flow::Continue,
-        };
-        self.state(host, filter, head, facts, Digest::of(body))
+        let facts = head.with(|head| match filter.inspector().route(head)? {
+            Ok(route) => Some(filter.inspector().inspect(route, head, body)),
+            Err(unparsed) => Some(Facts::unparsed(Protocol::Http, unparsed)),
+        });
+        match facts {
+            Some(facts) => self.state(host, filter, head, facts, Digest::of(body)),
+            None => Flow::Continue,
+        }
+    }
+
+    fn too_large(
+        &mut self,
+        host: &impl Host,
+        filter: &Filter,
+        head: &Head,
+        protocol: Protocol,
+    ) -> Flow {
+        let limits = head.with(|head| match filter.inspector().route(head) {
+            Some(Ok(route)) => *route.limits,
+            _ => filter.inspector().plan().limits,
+        });
+        self.unparsed(host, filter, head, protocol, protocol::too_large(&limits))
     }
 
     /// Facts about a body that was not read: its digest is that of nothing, because
@@ -206,29 +214,26 @@ pub(crate) fn remove_ours(host: &impl Host, map: Map, headers: &Headers) {
     }
 }
 
-/// Why the body is not even waited for.
-fn unreadable(headers: &Headers, head: &Head, filter: &Filter) -> Option<Unparsed> {
-    if head.method == "CONNECT" || headers.value("upgrade").is_some() {
-        let detail = "the request asks for a tunnel, whose contents are not inspected";
-        return Some(Unparsed::new(UnparsedCode::MethodUnexpected, detail));
-    }
-    let declared = headers.value("content-length")?.parse::<usize>().ok()?;
-    (declared > filter.inspector().plan().limits.body_bytes).then(|| too_large(filter))
+/// What of an inspected route matters before the body is there.
+struct Found {
+    protocol: Protocol,
+    /// The largest body, in bytes.
+    limit: usize,
+    /// The request asks for a tunnel.
+    tunnel: bool,
 }
 
-fn too_large(filter: &Filter) -> Unparsed {
-    let limit = filter.inspector().plan().limits.body_bytes;
-    Unparsed::new(
-        UnparsedCode::BodyTooLarge,
-        format!("the body is larger than the limit of {limit} bytes"),
-    )
-}
-
-fn protocol_of(filter: &Filter, head: &Head) -> Protocol {
-    match filter.inspector().route(&head.authority, &head.path) {
-        Some(Ok(route)) => route.inspect.protocol(),
-        _ => Protocol::Http,
-    }
+/// The inspected route of a request; `None` where it has none.
+fn found(filter: &Filter, head: &RequestHead<'_>) -> Option<Result<Found, Unparsed>> {
+    let route = filter.inspector().route(head)?;
+    let found = |route: Route<'_>| {
+        route.is_inspected().then(|| Found {
+            protocol: route.plan.inspect.protocol(),
+            limit: route.limits.body_bytes,
+            tunnel: head.asks_for_tunnel(),
+        })
+    };
+    route.map(found).transpose()
 }
 
 /// What is kept of the headers while the body comes.
@@ -238,8 +243,9 @@ struct Head {
     authority: String,
     path: String,
     request_id: String,
-    content_type: Option<String>,
-    content_encoding: Option<String>,
+    grpc: bool,
+    /// Those that inspection reads.
+    read: Vec<(String, String)>,
 }
 
 impl Head {
@@ -252,23 +258,23 @@ impl Head {
             authority: exact(":authority").ok_or("The host is missing or is not text.")?,
             path: exact(":path").ok_or("The path is missing or is not text.")?,
             request_id: headers.value("x-request-id").unwrap_or_default(),
-            content_type: headers.value("content-type"),
-            content_encoding: headers.value("content-encoding"),
+            grpc: headers
+                .value("content-type")
+                .is_some_and(|value| value.starts_with("application/grpc")),
+            read: headers.all_texts(protocol::is_read),
         })
     }
 
-    fn is_grpc(&self) -> bool {
-        self.content_type.as_deref().is_some_and(|value| value.starts_with("application/grpc"))
-    }
-
-    fn request_head(&self) -> RequestHead<'_> {
-        RequestHead {
+    /// Hands the head to `read` as inspection takes it.
+    fn with<T>(&self, read: impl FnOnce(&RequestHead<'_>) -> T) -> T {
+        let headers: Vec<_> =
+            self.read.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        read(&RequestHead {
             method: &self.method,
             authority: &self.authority,
             path: &self.path,
-            content_type: self.content_type.as_deref(),
-            content_encoding: self.content_encoding.as_deref(),
-        }
+            headers: &headers,
+        })
     }
 
     fn binding(&self) -> Binding<'_> {

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use chaperone_inspection::plan::{
-    JsonPlan, JsonPointer, Limits, ProtocolPlan, SqlCarrier, SqlDialect, SqlPlan,
+    JsonPlan, JsonPointer, Limits, McpPlan, ProtocolPlan, SqlCarrier, SqlDialect, SqlPlan,
 };
 use chaperone_inspection::protocol::{RequestHead, inspect_body};
 use clap::ValueEnum;
@@ -65,9 +65,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         Protocol::Http => (ProtocolPlan::Http, None),
         Protocol::Json => {
             let fields = arguments.fields.iter().cloned().collect();
-            (ProtocolPlan::Json(JsonPlan { fields }), Some("application/json"))
+            let plan = JsonPlan { fields, embedded: Vec::new() };
+            (ProtocolPlan::Json(plan), Some("application/json"))
         }
-        Protocol::Mcp => (ProtocolPlan::Mcp, Some("application/json")),
+        Protocol::Mcp => (ProtocolPlan::Mcp(McpPlan::default()), Some("application/json")),
         Protocol::Sql => {
             let (statement, usual_type) = match &arguments.sql_pointer {
                 Some(pointer) => (SqlCarrier::JsonPointer(pointer.clone()), "application/json"),
@@ -76,12 +77,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
             (ProtocolPlan::Sql(SqlPlan { dialect: arguments.dialect, statement }), Some(usual_type))
         }
     };
+    let content_type = arguments.content_type.as_deref().or(usual_type);
+    let headers: Vec<_> = content_type.map(|value| ("content-type", value)).into_iter().collect();
     let head = RequestHead {
         method: &arguments.method,
         authority: "localhost",
         path: &arguments.path,
-        content_type: arguments.content_type.as_deref().or(usual_type),
-        content_encoding: None,
+        headers: &headers,
     };
     let facts = inspect_body(&plan, &limits, &head, &body);
     output::json(&facts)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chaperone_inspection::mask::profile::Profile;
 use chaperone_inspection::obligations::OnUnmaskable;
-use chaperone_inspection::plan::{Limits, ProtocolPlan};
+use chaperone_inspection::plan::{self, DetectPlan, ProtocolPlan, Upgrades};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -52,7 +52,6 @@ pub(super) struct File {
     pub(super) services: BTreeMap<String, Service>,
     /// Bounds on what is read of a request body.
     #[serde(default)]
-    #[schemars(with = "Option<LimitsSchema>")]
     pub(super) limits: Limits,
     /// What to mask.
     #[serde(default)]
@@ -480,6 +479,10 @@ pub(super) struct Service {
     /// What to read on which paths; other paths are plain HTTP.
     #[serde(default)]
     pub(super) routes: Vec<Route>,
+    /// Paths with named segments, such as `/customers/{id}`: the resource of a request
+    /// is the path as written here, and its segments are attributes.
+    #[serde(default)]
+    pub(super) paths: Vec<String>,
     /// What becomes of credentials on the way to the service: `remove`, `keep`,
     /// `own: {…}` or `token: {…}`.
     #[serde(default)]
@@ -567,11 +570,51 @@ pub(super) struct Resource {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Route {
-    /// A path prefix that ends at a segment.
+    /// A path prefix that ends at a segment. Routes of one path are told apart by
+    /// `methods` and `content_types`; a request that none of them takes does not pass.
     pub(super) path: String,
-    /// `http`, `mcp`, `json: {fields: {…}}` or `sql: {dialect: …, statement: …}`.
-    #[schemars(with = "serde_json::Value")]
+    /// The methods that it takes; by default every one.
+    #[serde(default)]
+    pub(super) methods: BTreeSet<String>,
+    /// The media types that it takes, without parameters; by default every one.
+    #[serde(default)]
+    pub(super) content_types: BTreeSet<String>,
+    /// How requests are read: the name of a protocol (`mcp`), or one with its settings
+    /// (`sql: {dialect: …, statement: …}`).
     pub(super) inspect: ProtocolPlan,
+    /// Sensitive data to look for in requests: `context.request.contains` in policies.
+    pub(super) detect: Option<DetectPlan>,
+    /// What becomes of requests for an upgrade, such as to WebSocket: `deny` or `allow`.
+    #[serde(default)]
+    pub(super) upgrades: Upgrades,
+    /// Bounds of its own, over the general ones.
+    pub(super) limits: Option<Limits>,
+}
+
+/// Bounds on what is read of a request.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    /// The largest body, in bytes, as it is sent; 64 KiB by default.
+    body_bytes: Option<usize>,
+    /// The largest body once it is decompressed, in bytes; 256 KiB by default.
+    decoded_bytes: Option<usize>,
+    /// The deepest nesting, 1 to 128; 64 by default.
+    depth: Option<usize>,
+    /// The most commands in one request; 64 by default.
+    commands: Option<usize>,
+}
+
+impl Limits {
+    /// These bounds, and `others` where there is none.
+    pub(super) fn over(self, others: plan::Limits) -> plan::Limits {
+        plan::Limits {
+            body_bytes: self.body_bytes.unwrap_or(others.body_bytes),
+            decoded_bytes: self.decoded_bytes.unwrap_or(others.decoded_bytes),
+            depth: self.depth.unwrap_or(others.depth),
+            commands: self.commands.unwrap_or(others.commands),
+        }
+    }
 }
 
 /// How much a denial tells the caller.
@@ -732,15 +775,6 @@ mod defaults {
 /// How a preset is written: its name.
 fn preset_names(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": "string", "enum": Preset::ALL.map(Preset::name) })
-}
-
-/// How [`Limits`] is written.
-#[derive(JsonSchema)]
-#[expect(dead_code, reason = "only its schema is used")]
-struct LimitsSchema {
-    body_bytes: Option<usize>,
-    depth: Option<usize>,
-    commands: Option<usize>,
 }
 
 /// How [`Profile`] is written.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chaperone_inspection::Inspector;
 use chaperone_inspection::mask::CompiledProfile;
 use chaperone_inspection::mask::profile::Profile;
-use chaperone_inspection::plan::{OutcomesConfig, Plan, PluginConfig};
+use chaperone_inspection::plan::{Limits, OutcomesConfig, Plan, PluginConfig};
 use chaperone_inspection::seal::FactsKey;
 use serde_saphyr::Spanned;
 
@@ -157,12 +157,13 @@ fn resolve(written: file::File, folder: &Path, errors: &mut Vec<ConfigError>) ->
     let aliases: Vec<String> =
         issuers.iter().map(|issuer| issuer.alias.as_str()).chain(own).map(str::to_owned).collect();
     let aliases: Vec<&str> = aliases.iter().map(String::as_str).collect();
-    let limits = written.limits;
+    let limits = written.limits.over(Limits::default());
     let mut resolved = services::resolve(
         written.services,
         &aliases,
         &issuers,
         has_exchange.then_some(public_url.as_str()),
+        limits,
         folder,
         errors,
     );

@@ -13,7 +13,7 @@ use crate::identity::{
 use crate::resource::{Description, ProtectedResource};
 use crate::service::Service;
 use crate::upstream::{OwnCredential, UpstreamCredentials, UpstreamToken};
-use chaperone_inspection::plan::{RoutePlan, ServicePlan};
+use chaperone_inspection::plan::{Limits, RoutePlan, ServicePlan};
 
 /// The services, for the server and for the filter.
 pub(super) struct Resolved {
@@ -28,6 +28,7 @@ pub(super) fn resolve(
     aliases: &[&str],
     issuers: &[IssuerSettings],
     own_issuer: Option<&str>,
+    limits: Limits,
     folder: &Path,
     errors: &mut Vec<ConfigError>,
 ) -> Resolved {
@@ -36,11 +37,7 @@ pub(super) fn resolve(
     }
     let mut resolved = Resolved { services: BTreeMap::new(), plans: Vec::new() };
     for (name, service) in written {
-        let routes = service
-            .routes
-            .into_iter()
-            .map(|route| RoutePlan { path: route.path, inspect: route.inspect })
-            .collect();
+        let routes = service.routes.into_iter().map(|route| planned(route, limits)).collect();
         let acceptance = Acceptance {
             issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
@@ -52,7 +49,12 @@ pub(super) fn resolve(
                 "services.{name}.audiences is empty; leave it out to accept those of the issuer"
             )));
         }
-        resolved.plans.push(ServicePlan { name: name.clone(), hosts: service.hosts, routes });
+        resolved.plans.push(ServicePlan {
+            name: name.clone(),
+            hosts: service.hosts,
+            routes,
+            paths: service.paths,
+        });
         let external_url = service.external_url.and_then(|url| {
             let parsed = ExternalUrl::parse(&url.value)
                 .map_err(|error| errors.push(ConfigError::at(&url, error.to_string())));
@@ -87,6 +89,18 @@ pub(super) fn resolve(
         resolved.services.insert(name, service);
     }
     resolved
+}
+
+/// A route, its limits resolved over the general ones.
+fn planned(route: file::Route, limits: Limits) -> RoutePlan {
+    RoutePlan {
+        methods: route.methods,
+        content_types: route.content_types,
+        detect: route.detect,
+        upgrades: route.upgrades,
+        limits: route.limits.map(|own| own.over(limits)),
+        ..RoutePlan::new(route.path, route.inspect)
+    }
 }
 
 /// The scheme and authority of `url`.

@@ -50,6 +50,8 @@ pub struct RequestContext<'a> {
     pub host: &'a str,
     /// The path without its query.
     pub path: &'a str,
+    /// The detectors that found something in it.
+    pub contains: &'a BTreeSet<String>,
 }
 
 /// What a credential says besides its chain: `context.token` in policies.
@@ -343,7 +345,12 @@ mod tests {
 
     fn ask(set: &PolicySet, enforce: Enforce, hops: &[Hop], commands: &[Command]) -> Answer {
         let chain = Chain::new(hops.to_vec()).unwrap();
-        let request = RequestContext { method: "POST", host: "orders.example", path: "/" };
+        let request = RequestContext {
+            method: "POST",
+            host: "orders.example",
+            path: "/",
+            contains: &BTreeSet::new(),
+        };
         let token = &TokenContext::default();
         set.decide(&Question {
             chain: &chain,

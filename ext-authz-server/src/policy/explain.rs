@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chaperone_inspection::facts::{Action, Command};
-use chaperone_inspection::vocabulary::{ACTIONS, AttributeKind, Family, GROUPS, ResourceKind};
+use chaperone_inspection::vocabulary::{AttributeKind, Family, ResourceKind, actions, groups};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -272,7 +272,12 @@ pub fn explain(
         chain: &chain,
         enforce,
         service,
-        request: RequestContext { method: &method, host: &host, path: &path },
+        request: RequestContext {
+            method: &method,
+            host: &host,
+            path: &path,
+            contains: &BTreeSet::new(),
+        },
         token: &token,
         commands: &[command],
     });
@@ -370,12 +375,12 @@ fn action(name: &str) -> Result<Action, ExplainError> {
     if let Some(action) = Action::named(name) {
         return Ok(action);
     }
-    if let Some(group) = GROUPS.iter().find(|group| group.name == name)
-        && let Some(member) = ACTIONS.iter().find(|spec| spec.parents.contains(&name))
+    if let Some(group) = groups().find(|group| group.name == name)
+        && let Some(member) = actions().find(|spec| spec.parents.contains(&name))
     {
         return Err(ExplainError::ActionGroup(group.name, member.name));
     }
-    let near = nearest(name, ACTIONS.iter().map(|spec| spec.name));
+    let near = nearest(name, actions().map(|spec| spec.name));
     Err(ExplainError::ActionUnknown { action: name.to_owned(), near })
 }
 

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use cedar_policy::{Entity, EntityId, EntityTypeName, EntityUid, Schema as CedarSchema, Validator};
 use chaperone_inspection::facts::Action;
 use chaperone_inspection::vocabulary::{
-    ACTIONS, AttributeKind, AttributeSpec, Family, GROUPS, ResourceKind,
+    AttributeKind, AttributeSpec, Family, ResourceKind, VOCABULARY, actions, groups,
 };
 
 /// The one schema of this build.
@@ -36,8 +36,7 @@ impl Schema {
             .collect();
         let mut schema =
             Self { text, validator: Validator::new(cedar), types, actions: HashMap::new() };
-        schema.actions = ACTIONS
-            .iter()
+        schema.actions = actions()
             .map(|spec| {
                 let groups = ancestors(spec.parents);
                 let groups = groups.iter().map(|group| schema.uid("Action", group)).collect();
@@ -70,7 +69,7 @@ fn ancestors(parents: &[&'static str]) -> BTreeSet<&'static str> {
     let mut open = parents.to_vec();
     while let Some(name) = open.pop() {
         if found.insert(name) {
-            open.extend(GROUPS.iter().filter(|group| group.name == name).flat_map(|g| g.parents));
+            open.extend(groups().filter(|group| group.name == name).flat_map(|g| g.parents));
         }
     }
     found
@@ -92,7 +91,7 @@ type TokenContext = {
   issuer: String, sender_constrained: Bool, scopes?: Set<String>,
   authorization_types?: Set<String>, acr?: String, auth_age?: Long, txn?: String
 };
-type RequestContext = { method: String, host: String, path: String };
+type RequestContext = { method: String, host: String, path: String, contains: Set<String> };
 ";
 
 /// The schema in Cedar's own syntax.
@@ -102,16 +101,16 @@ pub fn text() -> String {
         line(&mut text, format_args!("entity {} in [Service] {{ name: String }};", kind.name()));
     }
     let families: BTreeMap<_, _> =
-        ACTIONS.iter().map(|spec| (spec.family.name, spec.family)).collect();
+        VOCABULARY.iter().map(|part| (part.family.name, part.family)).collect();
     text.push('\n');
     for family in families.values() {
         line(&mut text, format_args!("type {} = {{ {} }};", type_name(family), fields(family)));
     }
     text.push('\n');
-    for group in GROUPS {
+    for group in groups() {
         line(&mut text, format_args!("action {:?}{};", group.name, parents(group.parents)));
     }
-    for spec in ACTIONS {
+    for spec in actions() {
         line(
             &mut text,
             format_args!(
@@ -179,10 +178,9 @@ mod tests {
             .actions()
             .map(|uid| uid.id().unescaped().to_owned())
             .collect();
-        let written: BTreeSet<_> = GROUPS
-            .iter()
+        let written: BTreeSet<_> = groups()
             .map(|group| group.name.to_owned())
-            .chain(ACTIONS.iter().map(|spec| spec.name.to_owned()))
+            .chain(actions().map(|spec| spec.name.to_owned()))
             .collect();
         assert_eq!(known, written);
     }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{PolicyId, PolicySet, ValidationMode};
-use chaperone_inspection::vocabulary::ACTIONS;
+use chaperone_inspection::vocabulary::actions;
 use miette::Diagnostic;
 
 use super::error::{Place, PolicyError, PolicyWarning, Problem};
@@ -64,8 +64,7 @@ impl Mistake {
 
 /// Cedar's help, except where the attribute is known and the action is too wide.
 fn help(diagnostic: &dyn Diagnostic, message: &str) -> Option<String> {
-    let family = ACTIONS
-        .iter()
+    let family = actions()
         .map(|spec| spec.family.name)
         .find(|family| message.starts_with(&format!("attribute `{family}` ")));
     match family {

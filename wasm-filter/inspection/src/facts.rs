@@ -3,6 +3,7 @@
 //! The JSON form is a contract (`chaperone inspect` prints it, the facts header
 //! carries it): `{"protocol":…,"commands":[…],"unparsed":null}`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -21,17 +22,21 @@ pub struct Facts {
     /// Why the body could not be read whole; `None` when it could. Commands that
     /// were found before that point are not to be trusted as complete.
     pub unparsed: Option<Unparsed>,
+    /// The detectors that found something in the fields that the route names.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contains: BTreeSet<String>,
 }
 
 impl Facts {
     /// Facts of a body that was read whole.
     pub fn parsed(protocol: Protocol, commands: Vec<Command>) -> Self {
-        Self { protocol, commands, unparsed: None }
+        Self { protocol, commands, unparsed: None, contains: BTreeSet::new() }
     }
 
     /// Facts of a body that was not read.
     pub fn unparsed(protocol: Protocol, unparsed: Unparsed) -> Self {
-        Self { protocol, commands: Vec::new(), unparsed: Some(unparsed) }
+        let unparsed = Some(unparsed);
+        Self { protocol, commands: Vec::new(), unparsed, contains: BTreeSet::new() }
     }
 }
 
@@ -43,10 +48,24 @@ pub enum Protocol {
     Http,
     /// A JSON document; configured fields become attributes.
     Json,
+    /// An `application/x-www-form-urlencoded` body.
+    Form,
+    /// A `multipart/form-data` body.
+    Multipart,
     /// Model Context Protocol: JSON-RPC 2.0 over HTTP.
     Mcp,
+    /// Agent2Agent: JSON-RPC 2.0 or REST over HTTP.
+    A2a,
     /// SQL text in an HTTP request.
     Sql,
+    /// GraphQL over HTTP.
+    Graphql,
+    /// The Kubernetes API.
+    Kubernetes,
+    /// The Elasticsearch and OpenSearch REST API.
+    Elasticsearch,
+    /// gRPC.
+    Grpc,
 }
 
 impl Protocol {
@@ -55,8 +74,15 @@ impl Protocol {
         match self {
             Self::Http => "http",
             Self::Json => "json",
+            Self::Form => "form",
+            Self::Multipart => "multipart",
             Self::Mcp => "mcp",
+            Self::A2a => "a2a",
             Self::Sql => "sql",
+            Self::Graphql => "graphql",
+            Self::Kubernetes => "kubernetes",
+            Self::Elasticsearch => "elasticsearch",
+            Self::Grpc => "grpc",
         }
     }
 }
@@ -147,103 +173,94 @@ impl Unparsed {
     }
 }
 
-/// Stable codes of what can go wrong with a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnparsedCode {
-    /// The body is larger than the route's limit.
-    BodyTooLarge,
-    /// The route needs a body and there is none.
-    BodyMissing,
-    /// The method is not one that the protocol uses.
-    MethodUnexpected,
-    /// The content type is not one that the protocol uses.
-    ContentTypeUnexpected,
-    /// The body is compressed or otherwise encoded.
-    EncodingUnsupported,
-    /// The charset is not UTF-8.
-    CharsetUnsupported,
-    /// The bytes are not UTF-8.
-    Utf8Invalid,
-    /// The body is not well-formed JSON.
-    JsonMalformed,
-    /// An object has the same key twice.
-    JsonDuplicateKey,
-    /// A key that matters stands there a second time, spelt in another case.
-    JsonKeyAmbiguous,
-    /// A number that could only be held as another number.
-    JsonNumberInexact,
-    /// The document, or the SQL text, nests deeper than the limit.
-    TooDeep,
-    /// The body is not a JSON-RPC 2.0 message.
-    JsonRpcInvalid,
-    /// A JSON-RPC batch, which the protocol revision does not have.
-    BatchRefused,
-    /// A method that is not known.
-    MethodUnknown,
-    /// The SQL text is not where the configuration says, or not only there.
-    SqlMissing,
-    /// The SQL text is not of the configured dialect, or a database could read
-    /// more into it than we do.
-    SqlMalformed,
-    /// More commands than the limit.
-    TooManyCommands,
-    /// The path can be read in more than one way.
-    PathAmbiguous,
-    /// The facts do not fit the facts header.
-    FactsTooLarge,
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// Stable codes of what can go wrong with a body.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum UnparsedCode {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl UnparsedCode {
+            /// The code as facts, answers and audit records have it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+    };
 }
 
-impl UnparsedCode {
-    /// The code as facts, answers and audit records have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyMissing => "body_missing",
-            Self::MethodUnexpected => "method_unexpected",
-            Self::ContentTypeUnexpected => "content_type_unexpected",
-            Self::EncodingUnsupported => "encoding_unsupported",
-            Self::CharsetUnsupported => "charset_unsupported",
-            Self::Utf8Invalid => "utf8_invalid",
-            Self::JsonMalformed => "json_malformed",
-            Self::JsonDuplicateKey => "json_duplicate_key",
-            Self::JsonKeyAmbiguous => "json_key_ambiguous",
-            Self::JsonNumberInexact => "json_number_inexact",
-            Self::TooDeep => "too_deep",
-            Self::JsonRpcInvalid => "json_rpc_invalid",
-            Self::BatchRefused => "batch_refused",
-            Self::MethodUnknown => "method_unknown",
-            Self::SqlMissing => "sql_missing",
-            Self::SqlMalformed => "sql_malformed",
-            Self::TooManyCommands => "too_many_commands",
-            Self::PathAmbiguous => "path_ambiguous",
-            Self::FactsTooLarge => "facts_too_large",
-        }
-    }
-
-    /// Every code.
-    pub const ALL: [Self; 20] = [
-        Self::BodyTooLarge,
-        Self::BodyMissing,
-        Self::MethodUnexpected,
-        Self::ContentTypeUnexpected,
-        Self::EncodingUnsupported,
-        Self::CharsetUnsupported,
-        Self::Utf8Invalid,
-        Self::JsonMalformed,
-        Self::JsonDuplicateKey,
-        Self::JsonKeyAmbiguous,
-        Self::JsonNumberInexact,
-        Self::TooDeep,
-        Self::JsonRpcInvalid,
-        Self::BatchRefused,
-        Self::MethodUnknown,
-        Self::SqlMissing,
-        Self::SqlMalformed,
-        Self::TooManyCommands,
-        Self::PathAmbiguous,
-        Self::FactsTooLarge,
-    ];
+codes! {
+    /// The body is larger than the route's limit.
+    BodyTooLarge = "body_too_large",
+    /// The route needs a body and there is none.
+    BodyMissing = "body_missing",
+    /// The method is not one that the protocol uses.
+    MethodUnexpected = "method_unexpected",
+    /// The content type is not one that the protocol uses.
+    ContentTypeUnexpected = "content_type_unexpected",
+    /// The body is compressed or otherwise encoded.
+    EncodingUnsupported = "encoding_unsupported",
+    /// The charset is not UTF-8.
+    CharsetUnsupported = "charset_unsupported",
+    /// The bytes are not UTF-8.
+    Utf8Invalid = "utf8_invalid",
+    /// The body is not well-formed JSON.
+    JsonMalformed = "json_malformed",
+    /// An object has the same key twice.
+    JsonDuplicateKey = "json_duplicate_key",
+    /// A key that matters stands there a second time, spelt in another case.
+    JsonKeyAmbiguous = "json_key_ambiguous",
+    /// A number that could only be held as another number.
+    JsonNumberInexact = "json_number_inexact",
+    /// The document, or the SQL text, nests deeper than the limit.
+    TooDeep = "too_deep",
+    /// The body is not a JSON-RPC 2.0 message.
+    JsonRpcInvalid = "json_rpc_invalid",
+    /// A JSON-RPC batch, which the protocol revision does not have.
+    BatchRefused = "batch_refused",
+    /// A method that is not known.
+    MethodUnknown = "method_unknown",
+    /// The SQL text is not where the configuration says, or not only there.
+    SqlMissing = "sql_missing",
+    /// The SQL text is not of the configured dialect, or a database could read
+    /// more into it than we do.
+    SqlMalformed = "sql_malformed",
+    /// More commands than the limit.
+    TooManyCommands = "too_many_commands",
+    /// The path can be read in more than one way.
+    PathAmbiguous = "path_ambiguous",
+    /// The facts do not fit the facts header.
+    FactsTooLarge = "facts_too_large",
+    /// A header says another thing than the body, the path or another header.
+    HeaderMismatch = "header_mismatch",
+    /// A revision of the protocol that is not read.
+    ProtocolVersionUnsupported = "protocol_version_unsupported",
+    /// The body does not decode by its content encoding.
+    EncodingMalformed = "encoding_malformed",
+    /// The body decodes to more than the limit.
+    ExpandsTooMuch = "expands_too_much",
+    /// The form, or the multipart body, is not well-formed or can be read in two ways.
+    FormMalformed = "form_malformed",
+    /// The document is not GraphQL, or its operation cannot be told.
+    GraphqlMalformed = "graphql_malformed",
+    /// A persisted query that is not configured.
+    QueryUnknown = "query_unknown",
+    /// What the shell would run cannot be told from the text.
+    ShellUndecidable = "shell_undecidable",
+    /// The path is none of the API that the route is configured for.
+    EndpointUnknown = "endpoint_unknown",
+    /// The body is not framed as gRPC, or a message is not of its type.
+    GrpcMalformed = "grpc_malformed",
+    /// A method that the descriptor set does not have.
+    GrpcMethodUnknown = "grpc_method_unknown",
+    /// A field that matters has a value that cannot be what the API takes there.
+    FieldMalformed = "field_malformed",
 }
 
 #[cfg(test)]
@@ -255,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_code_has_one_name_in_facts_and_elsewhere() {
-        for code in UnparsedCode::ALL {
+        for &code in UnparsedCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }
     }

@@ -20,6 +20,7 @@
 
 pub mod detect;
 pub mod digest;
+pub mod encoding;
 pub mod facts;
 pub mod json;
 pub mod mask;

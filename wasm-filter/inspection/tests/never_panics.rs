@@ -134,13 +134,8 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn inspect(plan: &ProtocolPlan, method: &str, path: &str, kind: &str, body: &[u8]) -> Facts {
-    let head = RequestHead {
-        method,
-        authority: "a.example",
-        path,
-        content_type: Some(kind),
-        content_encoding: None,
-    };
+    let headers = [("content-type", kind)];
+    let head = RequestHead { method, authority: "a.example", path, headers: &headers };
     thread::scope(|scope| {
         thread::Builder::new()
             .stack_size(STACK_BYTES)

@@ -2,22 +2,15 @@
 
 use serde_json::Value;
 
-use super::RequestHead;
+use super::{Reading, RequestHead};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
-use crate::plan::Limits;
 
 /// The media type in lower case and without parameters, empty when there is none;
-/// an error if the body is encoded or is not said to be UTF-8.
+/// an error if the body is not said to be UTF-8.
 pub(super) fn media_type(head: &RequestHead<'_>) -> Result<String, Unparsed> {
-    let encoding = head.content_encoding.unwrap_or_default().trim();
-    if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity") {
-        return Err(Unparsed::new(
-            UnparsedCode::EncodingUnsupported,
-            "the body has a content encoding",
-        ));
-    }
-    let mut parts = head.content_type.unwrap_or_default().split(';');
+    let content_type = head.header("content-type").unwrap_or_default();
+    let mut parts = content_type.split(';');
     let media_type = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
     if media_type.contains(',') {
         return Err(unexpected("the request has more than one content type"));
@@ -39,17 +32,13 @@ pub(super) fn media_type(head: &RequestHead<'_>) -> Result<String, Unparsed> {
 }
 
 /// The body as the JSON document that the headers say it is.
-pub(super) fn json(
-    head: &RequestHead<'_>,
-    limits: &Limits,
-    body: &[u8],
-) -> Result<Value, Unparsed> {
-    let media_type = media_type(head)?;
+pub(super) fn json(request: &Reading<'_>) -> Result<Value, Unparsed> {
+    let media_type = media_type(request.head)?;
     let suffixed = media_type.starts_with("application/") && media_type.ends_with("+json");
     if media_type != "application/json" && !suffixed {
         return Err(unexpected("the content type is not `application/json` or one with `+json`"));
     }
-    document::parse(body, limits.depth)
+    document::parse(request.body, request.limits.depth)
 }
 
 /// The content type is not one that the protocol uses; `why` does not quote it.

@@ -3,20 +3,15 @@
 use serde_json::Value;
 
 use super::path::NormalPath;
-use crate::facts::{Action, Attributes, Command, Facts, Protocol, Unparsed, UnparsedCode};
+use super::{Reading, RequestHead};
+use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
 
-/// The facts of a request whose body is not read: its method on its path (the
-/// `:path` header, query included).
-pub fn http_facts(method: &str, path: &str) -> Facts {
-    match command(method, path) {
-        Ok(command) => Facts::parsed(Protocol::Http, vec![command]),
-        Err(unparsed) => Facts::unparsed(Protocol::Http, unparsed),
-    }
-}
-
-pub(super) fn command(method: &str, path: &str) -> Result<Command, Unparsed> {
+/// The command of one request: its method on its path.
+pub(super) fn command(request: &Reading<'_>) -> Result<Command, Unparsed> {
+    let RequestHead { method, path, .. } = *request.head;
     let path = NormalPath::parse(path)?.into_string();
     let name = match method {
+        _ if request.head.asks_for_tunnel() => "http:upgrade",
         "GET" => "http:get",
         "HEAD" => "http:head",
         "OPTIONS" => "http:options",

@@ -1,26 +1,21 @@
 //! JSON documents: plain HTTP, with the fields that the route names.
 
-use super::{RequestHead, content, http};
+use super::{Reading, content, embedded, http};
 use crate::facts::{Attributes, Command, Unparsed};
 use crate::json::document;
-use crate::plan::{JsonPlan, Limits};
+use crate::plan::JsonPlan;
 
-/// The command of one request. Fields that the document does not have are left
-/// out; a body is read whatever the method.
-pub(super) fn command(
-    plan: &JsonPlan,
-    limits: &Limits,
-    head: &RequestHead<'_>,
-    body: &[u8],
-) -> Result<Command, Unparsed> {
-    let mut command = http::command(head.method, head.path)?;
-    if body.is_empty() {
-        return match head.method {
-            "GET" | "HEAD" | "DELETE" | "OPTIONS" => Ok(command),
+/// The commands of one request. Fields that the document does not have are left out;
+/// a body is read whatever the method.
+pub(super) fn commands(plan: &JsonPlan, request: &Reading<'_>) -> Result<Vec<Command>, Unparsed> {
+    let mut command = http::command(request)?;
+    if request.body.is_empty() {
+        return match request.head.method {
+            "GET" | "HEAD" | "DELETE" | "OPTIONS" => Ok(vec![command]),
             _ => Err(content::missing()),
         };
     }
-    let document = content::json(head, limits, body)?;
+    let document = content::json(request)?;
     let mut fields = Attributes::new();
     for (name, pointer) in &plan.fields {
         if let Some(value) = document::lookup(&document, pointer)? {
@@ -28,5 +23,7 @@ pub(super) fn command(
         }
     }
     command.attributes.insert("fields".to_owned(), fields.into());
-    Ok(command)
+    let mut commands = vec![command];
+    commands.extend(embedded::commands(&plan.embedded, None, &document, request.limits)?);
+    Ok(commands)
 }

@@ -5,18 +5,28 @@
 
 use serde_json::{Map, Value};
 
-use super::{RequestHead, content};
+use super::{Reading, content, embedded};
 use crate::digest::Digest;
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
 use crate::json::document;
-use crate::plan::Limits;
+use crate::plan::McpPlan;
 
-/// The command of one request.
-pub(super) fn command(
-    limits: &Limits,
-    head: &RequestHead<'_>,
-    body: &[u8],
-) -> Result<Command, Unparsed> {
+/// The commands of one request.
+pub(super) fn commands(plan: &McpPlan, request: &Reading<'_>) -> Result<Vec<Command>, Unparsed> {
+    let command = command(request)?;
+    let mut commands = Vec::new();
+    if command.action.name() == "mcp:tools/call"
+        && let Some(arguments) = command.attributes.get("arguments")
+    {
+        let tool = Some(command.resource.as_str());
+        commands = embedded::commands(&plan.embedded, tool, arguments, request.limits)?;
+    }
+    commands.insert(0, command);
+    Ok(commands)
+}
+
+fn command(request: &Reading<'_>) -> Result<Command, Unparsed> {
+    let Reading { head, body, limits, .. } = *request;
     match head.method {
         "POST" if body.is_empty() => Err(content::missing()),
         "POST" => {
@@ -215,22 +225,26 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     use super::*;
-    use crate::vocabulary::{ACTIONS, ResourceKind};
+    use crate::plan::Limits;
+    use crate::protocol::RequestHead;
+    use crate::vocabulary::{self, ResourceKind};
 
     fn post(body: &str) -> Result<Command, UnparsedCode> {
         let head = RequestHead {
             method: "POST",
             authority: "a.example",
             path: "/mcp",
-            content_type: Some("application/json"),
-            content_encoding: None,
+            headers: &[("content-type", "application/json")],
         };
-        command(&Limits::default(), &head, body.as_bytes()).map_err(|unparsed| unparsed.code)
+        let body = body.as_bytes();
+        let limits = &Limits::default();
+        command(&Reading { head: &head, body, limits, paths: &[] })
+            .map_err(|unparsed| unparsed.code)
     }
 
     #[test]
     fn every_mcp_action_of_the_vocabulary_can_be_asked_for() {
-        for spec in ACTIONS.iter().filter(|spec| spec.name.starts_with("mcp:")) {
+        for spec in vocabulary::actions().filter(|spec| spec.name.starts_with("mcp:")) {
             let method = match spec.name {
                 // These are no methods of JSON-RPC.
                 "mcp:response" | "mcp:stream" | "mcp:session/end" => continue,

@@ -4,20 +4,32 @@
 //! protocol. What cannot be read is a fact as well ([`Facts::unparsed`]); nothing
 //! here fails, and nothing quotes the body.
 
+mod a2a;
 mod content;
+mod detection;
+mod elasticsearch;
+mod embedded;
+mod form;
+mod graphql;
+mod grpc;
+mod head;
 mod http;
 mod json;
+mod kubernetes;
 mod mcp;
+mod multipart;
 mod path;
 mod routing;
+mod shell;
 mod sql;
 
+use self::detection::Detection;
+pub use self::head::{RequestHead, is_read};
 use self::path::NormalPath;
 use self::routing::Hosts;
-use crate::facts::{Facts, Unparsed, UnparsedCode};
-use crate::plan::{Limits, Plan, ProtocolPlan};
-
-pub use self::http::http_facts;
+use crate::encoding;
+use crate::facts::{Command, Facts, Unparsed, UnparsedCode};
+use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan, Upgrades};
 
 /// Reads requests by a [`Plan`].
 ///
@@ -46,10 +58,9 @@ pub use self::http::http_facts;
 ///     method: "POST",
 ///     authority: "crm.example:8080",
 ///     path: "/sql",
-///     content_type: Some("application/sql"),
-///     content_encoding: None,
+///     headers: &[("content-type", "application/sql")],
 /// };
-/// let route = inspector.route(head.authority, head.path).unwrap().unwrap();
+/// let route = inspector.route(&head).unwrap().unwrap();
 /// let facts = inspector.inspect(route, &head, b"DELETE FROM users WHERE 1=1");
 /// assert_eq!(facts.commands[0].action.name(), "sql:delete");
 /// assert_eq!(facts.commands[0].resource, "users");
@@ -62,28 +73,37 @@ pub struct Inspector {
     hosts: Hosts,
 }
 
-/// What of a request's headers decides how its body is read.
-#[derive(Clone, Copy, Debug)]
-pub struct RequestHead<'a> {
-    /// `:method`.
-    pub method: &'a str,
-    /// `:authority`.
-    pub authority: &'a str,
-    /// `:path`, query included.
-    pub path: &'a str,
-    /// `content-type`.
-    pub content_type: Option<&'a str>,
-    /// `content-encoding`.
-    pub content_encoding: Option<&'a str>,
-}
-
 /// Where a request goes by the plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'p> {
-    /// The service's name.
-    pub service: &'p str,
-    /// How the route's requests are read.
-    pub inspect: &'p ProtocolPlan,
+    /// The service.
+    pub service: &'p ServicePlan,
+    /// How the request is read.
+    pub plan: &'p RoutePlan,
+    /// Within which bounds.
+    pub limits: &'p Limits,
+}
+
+impl Route<'_> {
+    /// Whether its requests are held and read; of the others the method and the path
+    /// are all there is to know.
+    pub const fn is_inspected(&self) -> bool {
+        !matches!(self.plan.inspect, ProtocolPlan::Http)
+    }
+}
+
+/// One request as a protocol reads it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading<'a> {
+    /// Its headers.
+    pub(crate) head: &'a RequestHead<'a>,
+    /// Its body, without its content encoding.
+    pub(crate) body: &'a [u8],
+    /// The bounds on what is read.
+    pub(crate) limits: &'a Limits,
+    /// The service's paths with named segments.
+    #[expect(dead_code, reason = "paths with named segments are not read yet")]
+    pub(crate) paths: &'a [String],
 }
 
 impl Inspector {
@@ -99,19 +119,24 @@ impl Inspector {
     }
 
     /// The route of a request; `None` when its host is no service's, an error when
-    /// its path can be read in more than one way.
+    /// its path can be read in more than one way, or no route of its path takes it.
     ///
     /// Hosts are compared without case, port and final dot: a name first, then the
-    /// longest `*.suffix`, then `*`. `path` is the `:path` header, query included.
-    pub fn route(&self, authority: &str, path: &str) -> Option<Result<Route<'_>, Unparsed>> {
-        let service = self.plan.services.get(self.hosts.find(authority)?)?;
-        let inspect = NormalPath::parse(path).and_then(|path| routing::route(service, &path));
-        Some(inspect.map(|inspect| Route { service: &service.name, inspect }))
+    /// longest `*.suffix`, then `*`.
+    pub fn route(&self, head: &RequestHead<'_>) -> Option<Result<Route<'_>, Unparsed>> {
+        let service = self.plan.services.get(self.hosts.find(head.authority)?)?;
+        let plan =
+            NormalPath::parse(head.path).and_then(|path| routing::route(service, &path, head));
+        Some(plan.map(|plan| Route {
+            service,
+            plan,
+            limits: plan.limits.as_ref().unwrap_or(&self.plan.limits),
+        }))
     }
 
     /// Reads a whole request on `route`.
     pub fn inspect(&self, route: Route<'_>, head: &RequestHead<'_>, body: &[u8]) -> Facts {
-        inspect_body(route.inspect, &self.plan.limits, head, body)
+        inspect(route.plan, route.limits, &route.service.paths, head, body)
     }
 }
 
@@ -120,32 +145,90 @@ impl Inspector {
 #[error("{0}")]
 pub struct PlanError(pub String);
 
-/// Reads one body outside of any plan, as `chaperone inspect` does.
+/// Reads one request outside of any service, as `chaperone inspect` does.
 pub fn inspect_body(
     plan: &ProtocolPlan,
     limits: &Limits,
     head: &RequestHead<'_>,
     body: &[u8],
 ) -> Facts {
-    let protocol = plan.protocol();
-    let read = if body.len() > limits.body_bytes && !matches!(plan, ProtocolPlan::Http) {
-        Err(Unparsed::new(
-            UnparsedCode::BodyTooLarge,
-            format!("the body is larger than {} bytes", limits.body_bytes),
-        ))
-    } else {
-        match plan {
-            ProtocolPlan::Http => http::command(head.method, head.path).map(|one| vec![one]),
-            ProtocolPlan::Json(json) => {
-                json::command(json, limits, head, body).map(|one| vec![one])
-            }
-            ProtocolPlan::Mcp => mcp::command(limits, head, body).map(|one| vec![one]),
-            ProtocolPlan::Sql(sql) => sql::commands(sql, limits, head, body),
-        }
-    };
-    match read {
-        Ok(commands) => Facts::parsed(protocol, commands),
+    inspect(&RoutePlan::new("/".to_owned(), plan.clone()), limits, &[], head, body)
+}
+
+fn inspect(
+    route: &RoutePlan,
+    limits: &Limits,
+    paths: &[String],
+    head: &RequestHead<'_>,
+    body: &[u8],
+) -> Facts {
+    let protocol = route.inspect.protocol();
+    match read(route, limits, paths, head, body) {
+        Ok((commands, contains)) => Facts { contains, ..Facts::parsed(protocol, commands) },
         Err(unparsed) => Facts::unparsed(protocol, unparsed),
+    }
+}
+
+fn read(
+    route: &RoutePlan,
+    limits: &Limits,
+    paths: &[String],
+    head: &RequestHead<'_>,
+    body: &[u8],
+) -> Result<(Vec<Command>, std::collections::BTreeSet<String>), Unparsed> {
+    head.refuse_another_method()?;
+    let plain = matches!(route.inspect, ProtocolPlan::Http);
+    let tunnel = head.asks_for_tunnel();
+    if tunnel && !plain && matches!(route.upgrades, Upgrades::Deny) {
+        return Err(Unparsed::new(
+            UnparsedCode::MethodUnexpected,
+            "the request asks for a tunnel, whose contents are not inspected",
+        ));
+    }
+    if plain || tunnel {
+        let bare = Reading { head, body: &[], limits, paths };
+        return Ok((vec![http::command(&bare)?], Detection::default().found()));
+    }
+    if body.len() > limits.body_bytes {
+        return Err(too_large(limits));
+    }
+    let decoded = encoding::decode(head.header("content-encoding"), body, limits.decoded_bytes)?;
+    let reading = Reading { head, body: &decoded, limits, paths };
+    let commands = commands(&route.inspect, &reading)?;
+    if commands.len() > limits.commands {
+        return Err(Unparsed::new(
+            UnparsedCode::TooManyCommands,
+            format!("the request makes more than {} commands", limits.commands),
+        ));
+    }
+    let mut detection = Detection::default();
+    if let Some(detect) = &route.detect {
+        detection.search(detect, &reading)?;
+    }
+    Ok((commands, detection.found()))
+}
+
+/// What a body over the limit is.
+pub fn too_large(limits: &Limits) -> Unparsed {
+    Unparsed::new(
+        UnparsedCode::BodyTooLarge,
+        format!("the body is larger than the limit of {} bytes", limits.body_bytes),
+    )
+}
+
+fn commands(plan: &ProtocolPlan, request: &Reading<'_>) -> Result<Vec<Command>, Unparsed> {
+    match plan {
+        ProtocolPlan::Http => Ok(vec![http::command(request)?]),
+        ProtocolPlan::Json(plan) => json::commands(plan, request),
+        ProtocolPlan::Form(plan) => form::commands(plan, request),
+        ProtocolPlan::Multipart(plan) => multipart::commands(plan, request),
+        ProtocolPlan::Mcp(plan) => mcp::commands(plan, request),
+        ProtocolPlan::A2a(plan) => a2a::commands(plan, request),
+        ProtocolPlan::Sql(plan) => sql::commands(plan, request),
+        ProtocolPlan::Graphql(plan) => graphql::commands(plan, request),
+        ProtocolPlan::Kubernetes(plan) => kubernetes::commands(plan, request),
+        ProtocolPlan::Elasticsearch(plan) => elasticsearch::commands(plan, request),
+        ProtocolPlan::Grpc(plan) => grpc::commands(plan, request),
     }
 }
 
@@ -177,14 +260,19 @@ mod tests {
         .unwrap_or_else(|error| panic!("{error}"))
     }
 
+    fn get(path: &str) -> RequestHead<'_> {
+        RequestHead { method: "GET", authority: "crm.example.com", path, headers: &[] }
+    }
+
     fn service(authority: &str) -> Option<String> {
-        inspector().route(authority, "/").map(|route| route.unwrap().service.to_owned())
+        let head = RequestHead { authority, ..get("/") };
+        inspector().route(&head).map(|route| route.unwrap().service.name.clone())
     }
 
     fn protocol(path: &str) -> Result<Protocol, UnparsedCode> {
         let inspector = inspector();
-        let route = inspector.route("crm.example.com", path).unwrap();
-        route.map(|route| route.inspect.protocol()).map_err(|unparsed| unparsed.code)
+        let route = inspector.route(&get(path)).unwrap();
+        route.map(|route| route.plan.inspect.protocol()).map_err(|unparsed| unparsed.code)
     }
 
     #[test]
@@ -213,7 +301,7 @@ mod tests {
             assert_eq!(service(authority), None, "{authority}");
         }
         let only = plan(&json!([{ "name": "crm", "hosts": ["crm.example"], "routes": [] }]));
-        assert!(Inspector::new(only).unwrap().route("other.example", "/").is_none());
+        assert!(Inspector::new(only).unwrap().route(&get("/")).is_none());
     }
 
     #[test]
@@ -245,8 +333,69 @@ mod tests {
     #[test]
     fn a_path_without_a_route_is_plain_http() {
         let inspector = inspector();
-        let route = inspector.route("localhost", "/x").unwrap().unwrap();
-        assert_eq!(route.inspect, &ProtocolPlan::Http);
+        let head = RequestHead { authority: "localhost", ..get("/x") };
+        let route = inspector.route(&head).unwrap().unwrap();
+        assert_eq!(route.plan.inspect, ProtocolPlan::Http);
+    }
+
+    #[test]
+    fn routes_of_one_path_are_told_apart_by_method_and_content_type() {
+        let inspector = Inspector::new(plan(&json!([
+            { "name": "crm", "hosts": ["*"], "routes": [
+                { "path": "/", "inspect": "http" },
+                { "path": "/q", "methods": ["GET"], "inspect": "http" },
+                { "path": "/q", "methods": ["POST"], "content_types": ["application/json"],
+                  "inspect": "graphql" },
+                { "path": "/q", "methods": ["POST"], "content_types": ["", "text/plain"],
+                  "inspect": { "sql": { "dialect": "mysql", "statement": "body" } } },
+            ] },
+        ])))
+        .unwrap_or_else(|error| panic!("{error}"));
+        let read = |method, content_type: Option<&str>| {
+            let headers: Vec<_> = content_type.map(|t| ("content-type", t)).into_iter().collect();
+            let head = RequestHead { method, headers: &headers, ..get("/q/x") };
+            let route = inspector.route(&head).unwrap();
+            route.map(|route| route.plan.inspect.protocol()).map_err(|unparsed| unparsed.code)
+        };
+        assert_eq!(read("GET", None), Ok(Protocol::Http));
+        assert_eq!(read("POST", Some("Application/JSON; charset=utf-8")), Ok(Protocol::Graphql));
+        assert_eq!(read("POST", None), Ok(Protocol::Sql));
+        assert_eq!(read("PUT", None), Err(UnparsedCode::MethodUnexpected));
+        assert_eq!(read("POST", Some("text/html")), Err(UnparsedCode::ContentTypeUnexpected));
+    }
+
+    #[test]
+    fn a_request_that_says_to_be_another_one_is_not_read() {
+        for (headers, expected) in [
+            (&[("x-http-method-override", "DELETE")][..], Some(UnparsedCode::HeaderMismatch)),
+            (
+                &[("x-method-override", "POST"), ("x-http-method", "PUT")],
+                Some(UnparsedCode::HeaderMismatch),
+            ),
+            (&[("x-http-method-override", "POST")], None),
+        ] {
+            let head = RequestHead { method: "POST", headers, ..get("/docs") };
+            let facts = inspect_body(&ProtocolPlan::Http, &Limits::default(), &head, b"");
+            assert_eq!(facts.unparsed.map(|unparsed| unparsed.code), expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_upgrade_is_a_command_of_its_own_or_is_not_read() {
+        let head = RequestHead { headers: &[("upgrade", "websocket")], ..get("/x") };
+        let facts = |inspect: &str, upgrades: &str| {
+            let route = json!({ "path": "/x", "inspect": inspect, "upgrades": upgrades });
+            let service = json!([{ "name": "s", "hosts": ["*"], "routes": [route] }]);
+            let inspector = Inspector::new(plan(&service)).unwrap();
+            let route = inspector.route(&head).unwrap().unwrap();
+            let facts = inspector.inspect(route, &head, b"");
+            let action = facts.commands.first().map(|command| command.action.name());
+            (action, facts.unparsed.map(|unparsed| unparsed.code))
+        };
+        let refused = (None, Some(UnparsedCode::MethodUnexpected));
+        assert_eq!(facts("json", "deny"), refused);
+        assert_eq!(facts("json", "allow"), (Some("http:upgrade"), None));
+        assert_eq!(facts("http", "deny"), (Some("http:upgrade"), None));
     }
 
     #[test]
@@ -285,11 +434,10 @@ mod tests {
             method: "POST",
             authority: "crm.example.com",
             path: "/",
-            content_type: Some("application/json"),
-            content_encoding: None,
+            headers: &[("content-type", "application/json")],
         };
         let inspector = inspector();
-        let route = inspector.route(head.authority, head.path).unwrap().unwrap();
+        let route = inspector.route(&head).unwrap().unwrap();
         let mut body = vec![b' '; Limits::default().body_bytes];
         body[0] = b'1';
         assert_eq!(inspector.inspect(route, &head, &body).unparsed, None);

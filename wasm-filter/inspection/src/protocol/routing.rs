@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::PlanError;
 use super::path::NormalPath;
+use super::{PlanError, RequestHead, content};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
 use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan, SqlCarrier};
 
-static PLAIN_HTTP: ProtocolPlan = ProtocolPlan::Http;
+static PLAIN_HTTP: RoutePlan = RoutePlan::new(String::new(), ProtocolPlan::Http);
 
 /// Hosts to the places of their services in the plan.
 #[derive(Debug)]
@@ -92,28 +92,48 @@ impl Hosts {
     }
 }
 
-/// How `path` is read on `service`: by the route with the longest matching prefix,
-/// or as plain HTTP.
+/// How `path` is read on `service`: by the first route of the longest matching prefix
+/// that takes the method and the content type, or as plain HTTP where no prefix
+/// matches.
 pub(super) fn route<'p>(
     service: &'p ServicePlan,
     path: &NormalPath<'_>,
-) -> Result<&'p ProtocolPlan, Unparsed> {
+    head: &RequestHead<'_>,
+) -> Result<&'p RoutePlan, Unparsed> {
     let longest = |covers: fn(&str, &str) -> bool| {
         let matching = service.routes.iter().filter(|route| covers(&route.path, path.as_str()));
-        matching.max_by_key(|route| route.path.len())
+        matching.map(|route| route.path.len()).max()
     };
     let exact = longest(covers);
     let liberal =
         longest(|prefix, path| covers(&prefix.to_ascii_lowercase(), &path.to_ascii_lowercase()));
     // `/SQL` is `/sql` to an upstream that does not mind case.
-    let length = |route: Option<&RoutePlan>| route.map(|route| route.path.len());
-    if length(exact) != length(liberal) {
+    if exact != liberal {
         return Err(Unparsed::new(
             UnparsedCode::PathAmbiguous,
             "the path can be read in more than one way: it differs from a route in case only",
         ));
     }
-    Ok(exact.map_or(&PLAIN_HTTP, |route| &route.inspect))
+    let Some(length) = exact else { return Ok(&PLAIN_HTTP) };
+    let of_path =
+        |route: &&RoutePlan| route.path.len() == length && covers(&route.path, path.as_str());
+    let of_method =
+        |route: &&RoutePlan| route.methods.is_empty() || route.methods.contains(head.method);
+    let mut routes = service.routes.iter().filter(of_path).filter(of_method).peekable();
+    if routes.peek().is_none() {
+        return Err(Unparsed::new(
+            UnparsedCode::MethodUnexpected,
+            "no route of this path takes the method",
+        ));
+    }
+    let content_type = content::media_type(head);
+    let of_type = |route: &&RoutePlan| {
+        route.content_types.is_empty()
+            || content_type.as_ref().is_ok_and(|name| route.content_types.contains(name))
+    };
+    routes
+        .find(of_type)
+        .ok_or_else(|| content::unexpected("no route of this path takes the content type"))
 }
 
 /// Whether `path` is `prefix` or below it.
@@ -148,7 +168,7 @@ fn host_of(authority: &str) -> Option<String> {
 
 fn check_routes(service: &ServicePlan) -> Result<(), PlanError> {
     let mut paths = BTreeSet::new();
-    for RoutePlan { path, inspect } in &service.routes {
+    for RoutePlan { path, inspect, methods, content_types, .. } in &service.routes {
         let plain = NormalPath::parse(path).is_ok_and(|normal| normal.as_str() == path);
         if !plain || path.contains('?') || (path.len() > 1 && path.ends_with('/')) {
             return Err(PlanError(format!(
@@ -157,7 +177,7 @@ fn check_routes(service: &ServicePlan) -> Result<(), PlanError> {
                 service.name
             )));
         }
-        if !paths.insert(path.as_str()) {
+        if !paths.insert((path.as_str(), methods, content_types)) {
             return Err(PlanError(format!(
                 "path `{path}` of service `{}` stands there twice",
                 service.name

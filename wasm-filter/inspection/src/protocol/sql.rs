@@ -18,7 +18,7 @@ use sqlparser::ast::Statement;
 use sqlparser::parser::{Parser, ParserError};
 
 use self::effects::Effects;
-use super::RequestHead;
+use super::Reading;
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
 use crate::plan::{Limits, SqlDialect, SqlPlan};
 
@@ -27,20 +27,23 @@ use crate::plan::{Limits, SqlDialect, SqlPlan};
 const MAX_PARSER_DEPTH: usize = 32;
 
 /// The commands of one request.
-pub(super) fn commands(
-    plan: &SqlPlan,
+pub(super) fn commands(plan: &SqlPlan, request: &Reading<'_>) -> Result<Vec<Command>, Unparsed> {
+    statements(plan.dialect, &carrier::text(plan, request)?, request.limits)
+}
+
+/// The commands of an SQL text.
+pub(super) fn statements(
+    dialect: SqlDialect,
+    text: &str,
     limits: &Limits,
-    head: &RequestHead<'_>,
-    body: &[u8],
 ) -> Result<Vec<Command>, Unparsed> {
-    let text = carrier::text(plan, limits, head, body)?;
-    let statements = parse(plan.dialect, &text, limits)?;
+    let statements = parse(dialect, text, limits)?;
     if statements.is_empty() {
         return Err(Unparsed::new(UnparsedCode::SqlMissing, "the SQL text has no statement"));
     }
     let mut commands = Vec::new();
     for statement in &statements {
-        let effects = effects::of(statement, plan.dialect);
+        let effects = effects::of(statement, dialect);
         if effects.computed_name {
             return Err(lexical::refused("the name of a table is computed"));
         }

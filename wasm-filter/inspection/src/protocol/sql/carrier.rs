@@ -1,17 +1,13 @@
 //! Where in a request the SQL text is, and that it is nowhere else.
 
-use super::super::{RequestHead, content, path};
+use super::super::{Reading, RequestHead, content, path};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
-use crate::plan::{Limits, SqlCarrier, SqlDialect, SqlPlan};
+use crate::plan::{SqlCarrier, SqlDialect, SqlPlan};
 
 /// The SQL text of a request.
-pub(super) fn text(
-    plan: &SqlPlan,
-    limits: &Limits,
-    head: &RequestHead<'_>,
-    body: &[u8],
-) -> Result<String, Unparsed> {
+pub(super) fn text(plan: &SqlPlan, request: &Reading<'_>) -> Result<String, Unparsed> {
+    let Reading { head, body, .. } = *request;
     if head.method != "POST" {
         return Err(Unparsed::new(
             UnparsedCode::MethodUnexpected,
@@ -24,7 +20,7 @@ pub(super) fn text(
     let text = match &plan.statement {
         SqlCarrier::Body => whole_body(head, body)?,
         SqlCarrier::JsonPointer(pointer) => {
-            let document = content::json(head, limits, body)?;
+            let document = content::json(request)?;
             match document::lookup(&document, pointer)? {
                 Some(serde_json::Value::String(text)) => text.clone(),
                 Some(_) => {

@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::plan::SqlCarrier;
+use crate::protocol::RequestHead;
 
 const DIALECTS: [SqlDialect; 7] = [
     SqlDialect::Generic,
@@ -20,7 +21,12 @@ const DIALECTS: [SqlDialect; 7] = [
 
 fn read(dialect: SqlDialect, sql: &str) -> Result<Vec<Command>, Unparsed> {
     let plan = SqlPlan { dialect, statement: SqlCarrier::Body };
-    commands(&plan, &Limits::default(), &head("/sql", "application/sql"), sql.as_bytes())
+    let of_type = [("content-type", "application/sql")];
+    commands(&plan, &reading(&head("/sql", &of_type), sql.as_bytes(), &Limits::default()))
+}
+
+fn reading<'a>(head: &'a RequestHead<'a>, body: &'a [u8], limits: &'a Limits) -> Reading<'a> {
+    Reading { head, body, limits, paths: &[] }
 }
 
 fn code(read: Result<Vec<Command>, Unparsed>) -> Option<UnparsedCode> {
@@ -33,14 +39,8 @@ fn has_where(condition: &str) -> bool {
     commands[0].attributes["has_where"] == true
 }
 
-fn head<'a>(path: &'a str, content_type: &'a str) -> RequestHead<'a> {
-    RequestHead {
-        method: "POST",
-        authority: "a.example",
-        path,
-        content_type: Some(content_type),
-        content_encoding: None,
-    }
+fn head<'a>(path: &'a str, headers: &'a [(&'a str, &'a str)]) -> RequestHead<'a> {
+    RequestHead { method: "POST", authority: "a.example", path, headers }
 }
 
 #[test]
@@ -189,7 +189,9 @@ fn every_action_that_a_statement_can_have_is_in_the_vocabulary() {
 fn carried(carrier: &Value, path: &str, content_type: &str, body: &str) -> String {
     let plan = json!({ "dialect": "clickhouse", "statement": carrier });
     let plan: SqlPlan = serde_json::from_value(plan).unwrap_or_else(|e| panic!("{e}"));
-    match commands(&plan, &Limits::default(), &head(path, content_type), body.as_bytes()) {
+    let of_type = [("content-type", content_type)];
+    let head = head(path, &of_type);
+    match commands(&plan, &reading(&head, body.as_bytes(), &Limits::default())) {
         Ok(commands) => {
             commands.iter().map(|command| command.action.name()).collect::<Vec<_>>().join(" ")
         }
@@ -247,8 +249,8 @@ fn sql_is_taken_from_one_form_field_and_no_other() {
 fn sql_comes_by_post_only() {
     let plan = SqlPlan { dialect: SqlDialect::Sqlite, statement: SqlCarrier::Body };
     for method in ["GET", "PUT", "post"] {
-        let head = RequestHead { method, ..head("/sql", "application/sql") };
-        let read = commands(&plan, &Limits::default(), &head, b"SELECT 1");
+        let head = RequestHead { method, ..head("/sql", &[("content-type", "application/sql")]) };
+        let read = commands(&plan, &reading(&head, b"SELECT 1", &Limits::default()));
         assert_eq!(code(read), Some(UnparsedCode::MethodUnexpected), "{method}");
     }
 }

@@ -5,10 +5,26 @@
 //! one source of truth; [`Plan::digest`] lets the server refuse facts that were
 //! made under another version of it.
 
+mod documents;
+mod grpc;
+mod mcp;
+mod pointer;
+mod protocol;
+mod queries;
+mod sql;
+
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::documents::{EmbeddedPlan, FormPlan, JsonPlan, Language};
+pub use self::grpc::GrpcPlan;
+pub use self::mcp::{A2aPlan, McpPlan};
+pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
+pub use self::protocol::ProtocolPlan;
+pub use self::queries::{ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
+pub use self::sql::{SqlCarrier, SqlDialect, SqlPlan};
 use crate::digest::Digest;
-use crate::facts::Protocol;
 use crate::seal::FactsKey;
 
 /// What the filter is configured with.
@@ -64,9 +80,13 @@ pub struct ServicePlan {
     /// The hosts it answers to, in lower case, without a port. `*.example.com`
     /// stands for every name below `example.com`; `*` for every host.
     pub hosts: Vec<String>,
-    /// Its routes; the one with the longest matching prefix is taken. A path
-    /// that none matches is plain HTTP.
+    /// Its routes. Those with the longest matching prefix are looked at, and of them
+    /// the first that takes the method and the content type. A path that no prefix
+    /// matches is plain HTTP; one whose routes all refuse is not read.
     pub routes: Vec<RoutePlan>,
+    /// Paths with named segments, such as `/customers/{id}`, to name requests by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
 }
 
 /// One route of a service.
@@ -76,112 +96,66 @@ pub struct RoutePlan {
     /// A path prefix that ends at a segment: `/sql` matches `/sql` and `/sql/x`,
     /// not `/sqlite`. Plain ASCII, decoded, without a slash at its end.
     pub path: String,
+    /// The methods that it takes; every one when there is none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub methods: BTreeSet<String>,
+    /// The media types that it takes, in lower case and without parameters, the
+    /// empty one being none at all; every one when there is none.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub content_types: BTreeSet<String>,
     /// How its requests are read.
     pub inspect: ProtocolPlan,
+    /// What to look for in its requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<DetectPlan>,
+    /// What becomes of requests for an upgrade, such as to WebSocket.
+    #[serde(default, skip_serializing_if = "Upgrades::are_denied")]
+    pub upgrades: Upgrades,
+    /// Bounds of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Limits>,
 }
 
-/// How the requests of a route are read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum ProtocolPlan {
-    /// Method and path only: the filter lets the request pass without facts.
-    Http,
-    /// A JSON document.
-    Json(JsonPlan),
-    /// MCP over streamable HTTP.
-    Mcp,
-    /// SQL text over HTTP.
-    Sql(SqlPlan),
-}
-
-impl ProtocolPlan {
-    /// The protocol.
-    pub const fn protocol(&self) -> Protocol {
-        match self {
-            Self::Http => Protocol::Http,
-            Self::Json(_) => Protocol::Json,
-            Self::Mcp => Protocol::Mcp,
-            Self::Sql(_) => Protocol::Sql,
+impl RoutePlan {
+    /// A route that reads every request below `path` by `inspect`.
+    pub const fn new(path: String, inspect: ProtocolPlan) -> Self {
+        Self {
+            path,
+            methods: BTreeSet::new(),
+            content_types: BTreeSet::new(),
+            inspect,
+            detect: None,
+            upgrades: Upgrades::Deny,
+            limits: None,
         }
     }
 }
 
-/// How a JSON body is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct JsonPlan {
-    /// Attribute names to where their values are.
-    pub fields: std::collections::BTreeMap<String, JsonPointer>,
-}
-
-/// How an SQL request is read.
+/// What to look for in requests: what is found is named to policies, never shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub struct SqlPlan {
-    /// The dialect of the text.
-    pub dialect: SqlDialect,
-    /// Where in the body the text is.
-    pub statement: SqlCarrier,
+pub struct DetectPlan {
+    /// The detectors, by name.
+    pub detectors: BTreeSet<String>,
 }
 
-/// Where in a request the SQL text is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SqlCarrier {
-    /// The whole body.
-    Body,
-    /// A string in a JSON body.
-    JsonPointer(JsonPointer),
-    /// A field of an `application/x-www-form-urlencoded` body.
-    FormField(String),
-}
-
-/// The SQL dialects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What becomes of requests for an upgrade: what goes through one is not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum SqlDialect {
-    Generic,
-    Postgresql,
-    Mysql,
-    Sqlite,
-    Clickhouse,
-    Snowflake,
-    Bigquery,
+pub enum Upgrades {
+    /// They are not read and so do not pass.
+    #[default]
+    Deny,
+    /// They are the command `http:upgrade`.
+    Allow,
 }
 
-/// An RFC 6901 JSON Pointer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct JsonPointer(String);
-
-impl JsonPointer {
-    /// The pointer as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The text is not a JSON Pointer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "not a JSON Pointer: it is empty or starts with `/`, and `~` is followed by 0 or 1 (RFC 6901)"
-)]
-pub struct JsonPointerSyntaxError;
-
-impl TryFrom<String> for JsonPointer {
-    type Error = JsonPointerSyntaxError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let rooted = text.is_empty() || text.starts_with('/');
-        let escaped = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-        if rooted && escaped { Ok(Self(text)) } else { Err(JsonPointerSyntaxError) }
-    }
-}
-
-impl From<JsonPointer> for String {
-    fn from(pointer: JsonPointer) -> Self {
-        pointer.0
+impl Upgrades {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    const fn are_denied(&self) -> bool {
+        matches!(self, Self::Deny)
     }
 }
 
@@ -189,8 +163,10 @@ impl From<JsonPointer> for String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// The largest body, in bytes.
+    /// The largest body, in bytes, as it is sent.
     pub body_bytes: usize,
+    /// The largest body once its content encoding is undone, in bytes.
+    pub decoded_bytes: usize,
     /// The deepest nesting, 1 to 128; SQL is bounded more tightly.
     pub depth: usize,
     /// The most commands in one request.
@@ -199,6 +175,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: 64 * 1024, depth: 64, commands: 64 }
+        Self { body_bytes: 64 * 1024, decoded_bytes: 256 * 1024, depth: 64, commands: 64 }
     }
 }

@@ -1,0 +1,57 @@
+//! How documents are read: JSON, forms, and the texts of other languages in them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{JsonPointer, SqlDialect};
+
+/// How a JSON body is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct JsonPlan {
+    /// Attribute names to where their values are.
+    #[serde(default)]
+    pub fields: BTreeMap<String, JsonPointer>,
+    /// Texts in it that are commands of another language.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedded: Vec<EmbeddedPlan>,
+}
+
+/// How a form is read, URL-encoded or multipart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct FormPlan {
+    /// Attribute names to the names of the form's fields.
+    #[serde(default)]
+    pub fields: BTreeMap<String, String>,
+}
+
+/// A text in a document that is a command of another language.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EmbeddedPlan {
+    /// The tool whose arguments hold it (MCP only), `*` for any characters; every
+    /// tool when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// Where it is: in the JSON body, or in the arguments of the tool.
+    pub at: JsonPointer,
+    /// What it is.
+    #[serde(rename = "as")]
+    pub language: Language,
+}
+
+/// The languages of embedded texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// A command line of a POSIX shell or bash, or a list of arguments.
+    Shell,
+    /// SQL.
+    Sql(SqlDialect),
+}

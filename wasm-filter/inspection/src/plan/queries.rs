@@ -1,0 +1,21 @@
+//! How the APIs are read that have a language, or paths, of their own.
+
+use serde::{Deserialize, Serialize};
+
+/// How GraphQL over HTTP is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct GraphqlPlan {}
+
+/// How the Kubernetes API is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KubernetesPlan {}
+
+/// How the REST API of Elasticsearch and OpenSearch is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ElasticsearchPlan {}

@@ -1,0 +1,14 @@
+//! The REST API of Elasticsearch and OpenSearch.
+
+use super::Reading;
+use crate::facts::{Command, Unparsed, UnparsedCode};
+use crate::plan::ElasticsearchPlan;
+
+/// The commands of one request.
+pub(super) fn commands(
+    plan: &ElasticsearchPlan,
+    request: &Reading<'_>,
+) -> Result<Vec<Command>, Unparsed> {
+    let _ = (plan, request);
+    Err(Unparsed::new(UnparsedCode::EndpointUnknown, "this protocol is not read yet"))
+}

@@ -1,0 +1,68 @@
+//! What of a request's headers decides how it is read.
+
+use std::borrow::Cow;
+
+use crate::facts::{Unparsed, UnparsedCode};
+
+/// What of a request's headers decides how it is read.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// `:method`.
+    pub method: &'a str,
+    /// `:authority`.
+    pub authority: &'a str,
+    /// `:path`, query included.
+    pub path: &'a str,
+    /// The other headers, their names in lower case: at least those that
+    /// [`is_read`], a repeated one as often as it is there.
+    pub headers: &'a [(&'a str, &'a str)],
+}
+
+/// Headers by which frameworks let a request be another one than its method says.
+const METHOD_OVERRIDES: [&str; 3] =
+    ["x-http-method-override", "x-http-method", "x-method-override"];
+
+/// Headers that protocols read besides.
+const READ: [&str; 3] = ["content-type", "content-encoding", "upgrade"];
+
+/// Whether a header, its name in lower case, has a part in how requests are read.
+pub fn is_read(name: &str) -> bool {
+    READ.contains(&name) || METHOD_OVERRIDES.contains(&name)
+}
+
+impl<'a> RequestHead<'a> {
+    /// The value of a header; all of them as one list when it is there more than once
+    /// (RFC 9110 section 5.2), so that a second value is never overlooked.
+    pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        let values = self.headers.iter().filter(|(key, _)| *key == name);
+        values.map(|(_, value)| Cow::Borrowed(*value)).reduce(|mut list, value| {
+            let all = list.to_mut();
+            all.push(',');
+            all.push_str(&value);
+            list
+        })
+    }
+
+    /// The query without its question mark; empty when there is none.
+    pub fn query(&self) -> &'a str {
+        self.path.split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// Whether the request asks for a tunnel or for another protocol.
+    pub fn asks_for_tunnel(&self) -> bool {
+        self.method == "CONNECT" || self.headers.iter().any(|(name, _)| *name == "upgrade")
+    }
+
+    /// Some frameworks take the method from a header; what was judged would not be what
+    /// is done.
+    pub(crate) fn refuse_another_method(&self) -> Result<(), Unparsed> {
+        let mut overrides = self.headers.iter().filter(|(name, _)| METHOD_OVERRIDES.contains(name));
+        match overrides.find(|(_, value)| *value != self.method) {
+            None => Ok(()),
+            Some((name, _)) => Err(Unparsed::new(
+                UnparsedCode::HeaderMismatch,
+                format!("`{name}` names another method than the request's"),
+            )),
+        }
+    }
+}

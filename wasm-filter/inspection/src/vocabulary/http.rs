@@ -1,0 +1,45 @@
+//! Plain HTTP, JSON, forms: the method and the path, and the fields that the route names.
+
+use super::{ActionGroup, ActionSpec, AttributeKind, Family, ResourceKind, optional, required};
+
+/// Attributes of plain HTTP and JSON commands.
+pub(super) static HTTP: Family = Family {
+    name: "http",
+    attributes: &[
+        required("method", AttributeKind::Text, "The request method, in upper case."),
+        required("path", AttributeKind::Text, "The path without its query."),
+        optional(
+            "fields",
+            AttributeKind::Fields,
+            "The JSON fields that the route names, by those names.",
+        ),
+    ],
+};
+
+/// The groups of these actions.
+pub(super) static GROUPS: &[ActionGroup] = &[];
+
+/// The actions.
+pub(super) static ACTIONS: &[ActionSpec] = &[
+    http("http:get", &["read"], "GET."),
+    http("http:head", &["read"], "HEAD."),
+    http("http:options", &["read"], "OPTIONS."),
+    http("http:post", &["write"], "POST."),
+    http("http:put", &["write"], "PUT."),
+    http("http:patch", &["write"], "PATCH."),
+    http("http:delete", &["write"], "DELETE."),
+    http(
+        "http:upgrade",
+        &["write"],
+        "A request for a tunnel or another protocol, whose contents are not read.",
+    ),
+    http("http:other", &["write"], "Any other method."),
+];
+
+const fn http(
+    name: &'static str,
+    parents: &'static [&'static str],
+    doc: &'static str,
+) -> ActionSpec {
+    ActionSpec { name, parents, resource: ResourceKind::Path, family: &HTTP, doc }
+}
