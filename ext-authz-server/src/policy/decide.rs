@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use cedar_policy::{Authorizer, Entities, Request};
+use chaperone_inspection::detect::DetectorId;
 use chaperone_inspection::digest::Digest;
 use chaperone_inspection::facts::Command;
 use serde::Deserialize;
@@ -51,7 +52,7 @@ pub struct RequestContext<'a> {
     /// The path without its query.
     pub path: &'a str,
     /// The detectors that found something in it.
-    pub contains: &'a BTreeSet<String>,
+    pub contains: &'a BTreeSet<DetectorId>,
 }
 
 /// What a credential says besides its chain: `context.token` in policies.

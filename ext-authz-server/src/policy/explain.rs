@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use chaperone_inspection::detect::DetectorId;
 use chaperone_inspection::facts::{Action, Command};
 use chaperone_inspection::vocabulary::{AttributeKind, Family, ResourceKind, actions, groups};
 use jiff::SignedDuration;
@@ -265,7 +266,7 @@ pub fn explain(
     let chain = chain(request, groups_of)?;
     let action = action(entity_id(&request.action, "Action").unwrap_or(&request.action))?;
     let (service, resource) = target(request, services)?;
-    let Described { attributes, request: [method, host, path], token } =
+    let Described { attributes, request: described, token } =
         context(&request.context, action.spec().family)?;
     let command = Command { action, resource: resource.to_owned(), attributes };
     let answer = set.decide(&Question {
@@ -273,10 +274,10 @@ pub fn explain(
         enforce,
         service,
         request: RequestContext {
-            method: &method,
-            host: &host,
-            path: &path,
-            contains: &BTreeSet::new(),
+            method: &described.method,
+            host: &described.host,
+            path: &described.path,
+            contains: &described.contains,
         },
         token: &token,
         commands: &[command],
@@ -393,9 +394,18 @@ const TOKEN_MEMBERS: [&str; 7] =
 struct Described {
     /// The attributes of the command.
     attributes: Map<String, Value>,
-    /// Method, host and path.
-    request: [String; 3],
+    request: DescribedRequest,
     token: TokenContext,
+}
+
+/// `context.request`, of which anything may be left out.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct DescribedRequest {
+    method: String,
+    host: String,
+    path: String,
+    contains: BTreeSet<DetectorId>,
 }
 
 fn context(given: &Map<String, Value>, family: &Family) -> Result<Described, ExplainError> {
@@ -416,14 +426,10 @@ fn context(given: &Map<String, Value>, family: &Family) -> Result<Described, Exp
             let known: Vec<_> = family.attributes.iter().map(|attribute| attribute.name).collect();
             attributes.clone_from(members(&known)?);
         } else if name == "request" {
-            let known = ["method", "host", "path"];
-            let members = members(&known)?;
-            for (slot, member) in request.iter_mut().zip(known) {
-                let Some(value) = members.get(member) else { continue };
-                let text = value.as_str();
-                let text = text.ok_or_else(|| invalid(&format!("request.{member}"), "a string"))?;
-                text.clone_into(slot);
-            }
+            members(&["method", "host", "path", "contains"])?;
+            let expected = "an object whose `method`, `host` and `path` are strings, and \
+                            `contains` a list of detectors";
+            request = serde_json::from_value(value.clone()).map_err(|_| invalid(name, expected))?;
         } else if name == "token" {
             members(&TOKEN_MEMBERS)?;
             let expected = "an object whose `scopes` and `authorization_types` are lists of \

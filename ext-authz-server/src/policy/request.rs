@@ -42,7 +42,7 @@ impl Shared {
             ("method", text(request.method)),
             ("host", text(&host(request.host))),
             ("path", text(request.path)),
-            ("contains", Value::new_set(request.contains.iter().map(|name| text(name)))),
+            ("contains", Value::new_set(request.contains.iter().map(|found| text(found.name())))),
         ])?;
         let agents: Result<Vec<_>, _> = question.chain.hops().iter().map(agent).collect();
         let token = token(question.token)?;

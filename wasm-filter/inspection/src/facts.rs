@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::detect::DetectorId;
 use crate::vocabulary::{self, ActionSpec};
 
 /// What one request would do.
@@ -24,7 +25,7 @@ pub struct Facts {
     pub unparsed: Option<Unparsed>,
     /// The detectors that found something in the fields that the route names.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub contains: BTreeSet<String>,
+    pub contains: BTreeSet<DetectorId>,
 }
 
 impl Facts {

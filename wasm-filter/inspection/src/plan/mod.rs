@@ -24,6 +24,7 @@ pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;
 pub use self::queries::{ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
 pub use self::sql::{SqlCarrier, SqlDialect, SqlPlan};
+use crate::detect::DetectorId;
 use crate::digest::Digest;
 use crate::seal::FactsKey;
 
@@ -137,7 +138,8 @@ impl RoutePlan {
 #[serde(deny_unknown_fields)]
 pub struct DetectPlan {
     /// The detectors, by name.
-    pub detectors: BTreeSet<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "BTreeSet<String>"))]
+    pub detectors: BTreeSet<DetectorId>,
 }
 
 /// What becomes of requests for an upgrade: what goes through one is not read.

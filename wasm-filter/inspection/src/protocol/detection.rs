@@ -1,29 +1,134 @@
 //! Sensitive data on the way in: the detectors that mask responses, run over the
 //! texts of a request.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::Reading;
-use crate::facts::Unparsed;
+use super::{Reading, content, path};
+use crate::detect::{DetectorId, Detectors};
+use crate::json::escape;
+use crate::json::tokenizer::{Kind, Tokenizer};
 use crate::plan::DetectPlan;
 
-/// What was found so far, by the names of detectors.
-#[derive(Debug, Default)]
-pub(super) struct Detection(BTreeSet<String>);
+/// What `plan` asks for and the request holds: in its path and query, decoded, and in
+/// its body. Of a JSON body every key, string and number is a text, decoded; of a form
+/// every name and value; any other body is one text.
+pub(super) fn contains(plan: &DetectPlan, request: &Reading<'_>) -> BTreeSet<DetectorId> {
+    let mut search = Search { detectors: Detectors::new(&plan.detectors), found: BTreeSet::new() };
+    search.target(request.head.path);
+    let media_type = content::media_type(request.head).unwrap_or_default();
+    if media_type == "application/x-www-form-urlencoded" {
+        search.form(request.body);
+    } else if media_type.ends_with("json") {
+        search.json(request.body);
+    } else {
+        search.text(request.body);
+    }
+    search.found
+}
 
-impl Detection {
-    /// Looks for what `plan` names in the query and in the texts of the body.
-    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "nothing is looked for yet")]
-    pub(super) fn search(
-        &mut self,
-        _plan: &DetectPlan,
-        _request: &Reading<'_>,
-    ) -> Result<(), Unparsed> {
-        Ok(())
+struct Search {
+    detectors: Detectors,
+    found: BTreeSet<DetectorId>,
+}
+
+impl Search {
+    fn text(&mut self, text: &[u8]) {
+        self.found.extend(self.detectors.find_all(text).into_iter().map(|finding| finding.id));
     }
 
-    /// The names of the detectors that found something.
-    pub(super) fn found(self) -> BTreeSet<String> {
-        self.0
+    fn target(&mut self, target: &str) {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        for segment in path.split('/') {
+            self.text(&path::unescape(segment.as_bytes(), false));
+        }
+        self.form(query.as_bytes());
+    }
+
+    fn form(&mut self, form: &[u8]) {
+        for part in form.split(|byte| matches!(byte, b'&' | b'=' | b';')) {
+            self.text(&path::unescape(part, true));
+        }
+    }
+
+    /// Reads the tokens of one document or of several in a row. What is no JSON is a
+    /// text from there on.
+    fn json(&mut self, body: &[u8]) {
+        let mut tokenizer = Tokenizer::sequence();
+        let mut at = 0;
+        let mut decoded = Vec::new();
+        loop {
+            let token = match tokenizer.next(body, at) {
+                Ok(Some(token)) => token,
+                Ok(None) => break,
+                Err(_) => return self.text(body.get(at..).unwrap_or_default()),
+            };
+            at = token.end;
+            let text = tokenizer.text(&token, body);
+            match token.kind {
+                Kind::String | Kind::Key => {
+                    decoded.clear();
+                    let text = match escape::decode(text, &mut decoded) {
+                        Ok(()) => decoded.as_slice(),
+                        Err(_) => text,
+                    };
+                    self.text(text);
+                }
+                Kind::Number => self.text(text),
+                _ => {}
+            }
+        }
+        if let Ok(Some(token)) = tokenizer.finish() {
+            let text = Cow::from(tokenizer.text(&token, &[]).to_vec());
+            self.text(&text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    use super::*;
+    use crate::plan::Limits;
+    use crate::protocol::RequestHead;
+
+    fn found(path: &str, content_type: &str, body: &str) -> Vec<&'static str> {
+        let headers = [("content-type", content_type)];
+        let head = RequestHead { method: "POST", authority: "a.example", path, headers: &headers };
+        let plan = DetectPlan { detectors: [DetectorId::Email, DetectorId::PaymentCard].into() };
+        let (body, limits) = (body.as_bytes(), &Limits::default());
+        let found = contains(&plan, &Reading { head: &head, body, limits, paths: &[] });
+        found.into_iter().map(DetectorId::name).collect()
+    }
+
+    #[test]
+    fn what_is_asked_for_is_found_however_it_is_written() {
+        let json = "application/json; charset=utf-8";
+        let form = "application/x-www-form-urlencoded";
+        for (path, content_type, body, expected) in [
+            ("/", json, r#"{"to":["ada@example.com"]}"#, &["email"][..]),
+            ("/", json, r#"{"to":"ada\u0040example.com"}"#, &["email"]),
+            ("/", json, r#"{"ada@example.com":1}"#, &["email"]),
+            ("/", json, r#"{"card":4111111111111111}"#, &["payment_card"]),
+            ("/", json, "4111111111111111", &["payment_card"]),
+            ("/", "application/vnd.api+json", r#"["ada@example.com"]"#, &["email"]),
+            ("/", "application/x-ndjson", "{\"a\":1}\n{\"b\":\"ada@example.com\"}", &["email"]),
+            ("/", json, r#"{"card":4111111111111112,"ssn":"078-05-1120"}"#, &[]),
+            ("/", form, "a=1&to=ada%40example.com", &["email"]),
+            ("/", form, "card=4111+1111+1111+1111", &["payment_card"]),
+            ("/", "text/plain", "write to ada@example.com", &["email"]),
+            ("/?to=ada%40example.com", json, "{}", &["email"]),
+            ("/users/ada%40example.com/x", json, "{}", &["email"]),
+            (
+                "/ada@example.com",
+                json,
+                r#"{"n":"4111 1111 1111 1111"}"#,
+                &["email", "payment_card"],
+            ),
+        ] {
+            assert_eq!(found(path, content_type, body), expected, "{path} {body}");
+        }
     }
 }

@@ -23,10 +23,12 @@ mod routing;
 mod shell;
 mod sql;
 
-use self::detection::Detection;
+use std::collections::BTreeSet;
+
 pub use self::head::{RequestHead, is_read};
 use self::path::NormalPath;
 use self::routing::Hosts;
+use crate::detect::DetectorId;
 use crate::encoding;
 use crate::facts::{Command, Facts, Unparsed, UnparsedCode};
 use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan, Upgrades};
@@ -175,7 +177,7 @@ fn read(
     paths: &[String],
     head: &RequestHead<'_>,
     body: &[u8],
-) -> Result<(Vec<Command>, std::collections::BTreeSet<String>), Unparsed> {
+) -> Result<(Vec<Command>, BTreeSet<DetectorId>), Unparsed> {
     head.refuse_another_method()?;
     let plain = matches!(route.inspect, ProtocolPlan::Http);
     let tunnel = head.asks_for_tunnel();
@@ -187,7 +189,7 @@ fn read(
     }
     if plain || tunnel {
         let bare = Reading { head, body: &[], limits, paths };
-        return Ok((vec![http::command(&bare)?], Detection::default().found()));
+        return Ok((vec![http::command(&bare)?], BTreeSet::new()));
     }
     if body.len() > limits.body_bytes {
         return Err(too_large(limits));
@@ -201,11 +203,8 @@ fn read(
             format!("the request makes more than {} commands", limits.commands),
         ));
     }
-    let mut detection = Detection::default();
-    if let Some(detect) = &route.detect {
-        detection.search(detect, &reading)?;
-    }
-    Ok((commands, detection.found()))
+    let contains = route.detect.as_ref().map(|detect| detection::contains(detect, &reading));
+    Ok((commands, contains.unwrap_or_default()))
 }
 
 /// What a body over the limit is.

@@ -110,6 +110,25 @@ pub(crate) fn escape(after_percent: &[u8]) -> Option<(u8, &[u8])> {
     Some((hex_byte(*two)?, rest))
 }
 
+/// `text` with its escapes decoded, and with `plus` its plus signs as spaces; what is
+/// no escape stays as it is. To look at, not to decide by: see [`NormalPath`].
+pub(crate) fn unescape(text: &[u8], plus: bool) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match (byte, escape(after)) {
+            (b'%', Some((byte, after))) => {
+                decoded.push(byte);
+                rest = after;
+            }
+            (b'+', _) if plus => decoded.push(b' '),
+            (byte, _) => decoded.push(byte),
+        }
+    }
+    decoded
+}
+
 fn hex_byte(digits: [u8; 2]) -> Option<u8> {
     let mut byte = [0];
     hex::decode_to_slice(digits, &mut byte).ok()?;
