@@ -597,7 +597,8 @@ pub(super) struct Route {
 pub(super) struct Limits {
     /// The largest body, in bytes, as it is sent; 64 KiB by default.
     body_bytes: Option<usize>,
-    /// The largest body once it is decompressed, in bytes; 256 KiB by default.
+    /// The largest body once it is decompressed, in bytes; 256 KiB by default, and not
+    /// less than `body_bytes`.
     decoded_bytes: Option<usize>,
     /// The deepest nesting, 1 to 128; 64 by default.
     depth: Option<usize>,
@@ -608,9 +609,10 @@ pub(super) struct Limits {
 impl Limits {
     /// These bounds, and `others` where there is none.
     pub(super) fn over(self, others: plan::Limits) -> plan::Limits {
+        let body_bytes = self.body_bytes.unwrap_or(others.body_bytes);
         plan::Limits {
-            body_bytes: self.body_bytes.unwrap_or(others.body_bytes),
-            decoded_bytes: self.decoded_bytes.unwrap_or(others.decoded_bytes),
+            body_bytes,
+            decoded_bytes: self.decoded_bytes.unwrap_or(others.decoded_bytes.max(body_bytes)),
             depth: self.depth.unwrap_or(others.depth),
             commands: self.commands.unwrap_or(others.commands),
         }

@@ -19,6 +19,7 @@ mod kubernetes;
 mod mcp;
 mod multipart;
 mod path;
+mod reachable;
 mod routing;
 mod shell;
 mod sql;
@@ -412,7 +413,7 @@ mod tests {
             (json!([service(&["a.*"], vec![])]), "host `a.*`"),
             (json!([service(&["*."], vec![])]), "host `*.`"),
             (json!([service(&[""], vec![])]), "host ``"),
-            (json!([service(&["a"], vec![route("/x"), route("/x")])]), "path `/x`"),
+            (json!([service(&["a"], vec![route("/x"), route("/x")])]), "route `/x`"),
             (json!([service(&["a"], vec![route("x")])]), "path `x`"),
             (json!([service(&["a"], vec![route("/x/")])]), "path `/x/`"),
             (json!([service(&["a"], vec![route("/x?y")])]), "path `/x?y`"),

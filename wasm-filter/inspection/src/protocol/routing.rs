@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::path::NormalPath;
-use super::{PlanError, RequestHead, content};
+use super::{PlanError, RequestHead, content, reachable};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
 use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan, SqlCarrier};
@@ -45,6 +45,7 @@ impl Hosts {
                 }
             }
             check_routes(service)?;
+            reachable::check(service, &plan.limits)?;
         }
         Ok(hosts)
     }
@@ -167,19 +168,12 @@ fn host_of(authority: &str) -> Option<String> {
 }
 
 fn check_routes(service: &ServicePlan) -> Result<(), PlanError> {
-    let mut paths = BTreeSet::new();
-    for RoutePlan { path, inspect, methods, content_types, .. } in &service.routes {
+    for RoutePlan { path, inspect, .. } in &service.routes {
         let plain = NormalPath::parse(path).is_ok_and(|normal| normal.as_str() == path);
         if !plain || path.contains('?') || (path.len() > 1 && path.ends_with('/')) {
             return Err(PlanError(format!(
                 "path `{path}` of service `{}` is not a plain path: it begins with a slash, does \
                  not end with one, and has no query, escape, empty or dot segment",
-                service.name
-            )));
-        }
-        if !paths.insert((path.as_str(), methods, content_types)) {
-            return Err(PlanError(format!(
-                "path `{path}` of service `{}` stands there twice",
                 service.name
             )));
         }
