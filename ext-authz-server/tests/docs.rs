@@ -123,6 +123,17 @@ fn what_the_pages_show_works() {
     }
 }
 
+#[test]
+fn the_page_of_actions_is_made_from_the_table() {
+    let output = Command::new(env!("CARGO_BIN_EXE_chaperone"))
+        .args(["policy", "reference"])
+        .output()
+        .expect("the binary runs");
+    let made = String::from_utf8(output.stdout).expect("a page");
+    let same = made == include_str!("../docs/actions.md");
+    assert!(same, "write it anew: chaperone policy reference > ext-authz-server/docs/actions.md");
+}
+
 /// The attributes that the section of `preset` lists: `name`, or `name` from `claim`.
 fn listed(preset: Preset) -> Vec<(String, String)> {
     let section = ISSUERS.split(&format!("### {preset}\n")).nth(1).expect("a section");

@@ -38,6 +38,8 @@ enum Command {
     Explain(ExplainArguments),
     /// Prints the Cedar schema that policies are validated against, for editors.
     Schema,
+    /// Prints the page that lists every action, resource and attribute, in Markdown.
+    Reference,
 }
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +64,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
         Command::Explain(arguments) => explain_request(arguments),
         Command::Schema => {
             output::line(policy::schema_text().trim_end())?;
+            Ok(Done::Yes)
+        }
+        Command::Reference => {
+            output::line(policy::reference_text().trim_end())?;
             Ok(Done::Yes)
         }
     }

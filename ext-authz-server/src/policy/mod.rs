@@ -11,6 +11,7 @@ mod explain;
 #[cfg(test)]
 mod golden;
 mod law;
+mod reference;
 mod reload;
 mod remedy;
 mod request;
@@ -28,6 +29,7 @@ pub use explain::{
     ExplainError, ExplainedApproval, ExplainedHop, ExplainedObligations, Explanation,
     HypotheticalHop, HypotheticalRequest, explain,
 };
+pub use reference::text as reference_text;
 pub use reload::{Policies, PolicyEvent, PolicyHealth};
 pub use remedy::Remedy;
 pub use schema::text as schema_text;
