@@ -107,7 +107,7 @@ forbid (principal, action in Action::"sql:destructive", resource);
 
 #[test]
 fn inspect_prints_facts_and_tells_by_its_exit_code_whether_the_body_was_read() {
-    let ran = chaperone(&["inspect", "--protocol", "sql"], "DELETE FROM users");
+    let ran = chaperone(&["inspect", "--as", "sql: {dialect: generic}"], "DELETE FROM users");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let facts = ran.json();
     assert_eq!(facts["protocol"], "sql");
@@ -116,13 +116,38 @@ fn inspect_prints_facts_and_tells_by_its_exit_code_whether_the_body_was_read() {
     assert_eq!(facts["commands"][0]["resource"], "users");
     assert_eq!(facts["commands"][0]["attributes"]["has_where"], false);
 
-    let ran = chaperone(&["inspect", "--protocol", "json"], r#"{"a":1,"a":2}"#);
+    let ran = chaperone(&["inspect", "--as", "json"], r#"{"a":1,"a":2}"#);
     assert_eq!(ran.code, Some(1));
     assert_eq!(ran.json()["unparsed"]["code"], "json_duplicate_key");
 
-    let ran = chaperone(&["inspect", "--protocol", "yaml"], "");
+    let ran = chaperone(&["inspect", "--as", "yaml"], "");
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("json") && ran.stderr.contains("mcp"), "{}", ran.stderr);
+}
+
+#[test]
+fn inspect_reads_a_request_as_its_route_is_configured() {
+    let folder = Folder::new("inspect");
+    let config = folder.config();
+    let inspect = |host: &str, path: &str, header: &str, body: &str| {
+        let arguments = ["inspect", "--config", &config, "--host", host, "--path", path];
+        chaperone(&[&arguments[..], &["-H", header]].concat(), body)
+    };
+    let host = "customers.example:8080";
+    let ran = inspect(host, "/sql", "Content-Type: text/sql", "DROP TABLE users");
+    assert_eq!(ran.json()["commands"][0]["action"], "sql:drop", "{}", ran.stderr);
+    let ran = inspect(host, "/sql", "Content-Type: text/html", "DROP TABLE users");
+    assert_eq!(ran.json()["unparsed"]["code"], "content_type_unexpected");
+    assert_eq!(ran.code, Some(1));
+    let ran = inspect(host, "/docs", "x-http-method: DELETE", "");
+    assert_eq!(ran.json()["unparsed"]["code"], "header_mismatch");
+    let ran = inspect("other.example", "/sql", "a: b", "");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("no service"), "{}", ran.stderr);
+    let ran = inspect(host, "/SQL", "a: b", "");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stderr.contains("path_ambiguous"), "{}", ran.stderr);
+    assert_eq!(chaperone(&["inspect"], "").code, Some(2));
 }
 
 #[test]

@@ -11,16 +11,18 @@ use super::JsonPointer;
 pub struct SqlPlan {
     /// The dialect of the text.
     pub dialect: SqlDialect,
-    /// Where in the body the text is.
+    /// Where in the body the text is; by default the whole body is.
+    #[serde(default)]
     pub statement: SqlCarrier,
 }
 
 /// Where in a request the SQL text is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SqlCarrier {
     /// The whole body.
+    #[default]
     Body,
     /// A string in a JSON body.
     JsonPointer(JsonPointer),
