@@ -18,6 +18,7 @@ use crate::ports::HeldPort;
 use crate::process::eventually;
 use crate::request::Request;
 use crate::server::{Server, ServerSettings};
+use crate::tap::Tap;
 use crate::template::fill;
 use crate::upstream::Upstream;
 use crate::workdir::Workdir;
@@ -75,6 +76,8 @@ pub struct Mesh {
     pub server: Server,
     /// The service that is guarded.
     pub upstream: Upstream,
+    /// What Envoy sends to it.
+    pub tap: Tap,
     /// Who makes tokens.
     pub issuer: DevelopmentIssuer,
     /// Who makes tokens as in production, if the mesh was set up with one.
@@ -125,6 +128,7 @@ impl Mesh {
             None
         };
         let upstream = Upstream::start(0).await?;
+        let tap = Tap::start(upstream.address()).await?;
         let grpc = HeldPort::free()?;
         let http = HeldPort::free()?;
         let listener = setup.port.map_or_else(HeldPort::free, HeldPort::named)?;
@@ -145,7 +149,7 @@ impl Mesh {
         let places = Places {
             port: listener.release(),
             admin_port: admin.release(),
-            upstream_port: upstream.port(),
+            upstream_port: tap.port(),
             grpc_port,
         };
         let plugin = server.plugin_config()?;
@@ -167,7 +171,17 @@ impl Mesh {
         };
         let envoy = Envoy::start(settings, &workdir.leash()).await?;
         let bypass = bypass.map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        Ok(Self { envoy, server, upstream, issuer, identity_provider, bypass, mutual_tls, workdir })
+        Ok(Self {
+            envoy,
+            server,
+            upstream,
+            tap,
+            issuer,
+            identity_provider,
+            bypass,
+            mutual_tls,
+            workdir,
+        })
     }
 
     /// The folder with configuration, policies and logs.

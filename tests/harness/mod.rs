@@ -21,6 +21,7 @@ pub mod replica;
 pub mod request;
 pub mod runtime;
 pub mod server;
+pub mod tap;
 pub mod template;
 pub mod upstream;
 pub mod workdir;

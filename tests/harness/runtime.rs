@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::failure::{Failure, Result};
 
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("harness")

@@ -4,6 +4,8 @@
 use harness::Mesh;
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::cast::{self, refused};
 
@@ -79,6 +81,44 @@ async fn a_body_that_cannot_be_read_does_not_pass() {
         let record = refused(mesh, &answer, 403, "request_unparsed", &mark);
         assert_eq!(record["unparsed"], unparsed, "{record}");
     }
+}
+
+/// A request in two parts: `before` runs when Envoy has taken the headers and half of
+/// the body. Gives the status.
+async fn sent_slowly(mesh: &Mesh, mark: &str, statement: &str, before: impl FnOnce()) -> u16 {
+    let mut stream = TcpStream::connect(mesh.envoy.address()).await.unwrap();
+    let token = cast::container(&mesh.issuer);
+    let head = format!(
+        "POST /sql?{mark} HTTP/1.1\r\nhost: customers.example\r\nauthorization: Bearer {token}\r\n\
+         x-mark: {mark}\r\ncontent-type: application/json\r\nexpect: 100-continue\r\n\
+         transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // Envoy asks for the body once it has the headers.
+    let mut told = [0; 25];
+    stream.read_exact(&mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    let body = json!({ "query": statement, "mark": mark }).to_string();
+    let (first, second) = body.split_at(body.len() / 2);
+    let chunk = |text: &str| format!("{:x}\r\n{text}\r\n", text.len());
+    stream.write_all(chunk(first).as_bytes()).await.unwrap();
+    before();
+    stream.write_all(format!("{}0\r\n\r\n", chunk(second)).as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn not_a_byte_of_a_request_leaves_before_it_is_allowed() {
+    let mesh = Mesh::shared().await;
+    let (allowed, denied) = (cast::mark(), cast::mark());
+    let nothing = |mark: &str| assert!(!mesh.tap.saw(mark), "Envoy sent {mark}");
+    let select = "SELECT name FROM customers WHERE id = 1";
+    assert_eq!(sent_slowly(mesh, &allowed, select, || nothing(&allowed)).await, 200);
+    assert!(mesh.tap.saw(&allowed));
+    assert_eq!(sent_slowly(mesh, &denied, "DROP TABLE x", || nothing(&denied)).await, 403);
+    nothing(&denied);
 }
 
 #[tokio::test]

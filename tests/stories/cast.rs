@@ -25,6 +25,7 @@ pub(crate) fn refused(mesh: &Mesh, answer: &Answer, status: u16, code: &str, mar
     assert_eq!(answer.code().as_deref(), Some(code), "{answer:?}");
     let seen = mesh.upstream.seen_with(mark);
     assert!(seen.is_empty(), "the upstream saw {} requests marked {mark}", seen.len());
+    assert!(!mesh.tap.saw(mark), "Envoy sent something marked {mark}");
     let record = mesh.decision_of(answer).expect("the decision is in the audit log");
     assert_eq!(record["code"], code, "{record}");
     record
