@@ -14,7 +14,9 @@ use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
 use crate::identity_provider::{self, IdentityProvider};
 use crate::issuer::DevelopmentIssuer;
+use crate::mcp_sdk::{self, McpServer};
 use crate::ports::HeldPort;
+use crate::postgres::{self, Postgres};
 use crate::process::eventually;
 use crate::request::Request;
 use crate::server::{Server, ServerSettings};
@@ -48,6 +50,19 @@ pub struct Setup {
     /// Whether there is a real identity provider besides. Its URL goes where
     /// `configure` leaves `{{IDENTITY_PROVIDER_URL}}`.
     pub identity_provider: bool,
+    /// What stands behind Envoy.
+    pub behind: Behind,
+}
+
+/// What stands behind Envoy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// The service with made-up customers.
+    Customers,
+    /// The same, with a real PostgreSQL behind its path `/postgres`.
+    Postgres,
+    /// An MCP server of the official SDK.
+    McpSdk,
 }
 
 impl Default for Setup {
@@ -62,6 +77,7 @@ impl Default for Setup {
             bootstrap: std::convert::identity,
             concurrency: 2,
             identity_provider: false,
+            behind: Behind::Customers,
         }
     }
 }
@@ -84,6 +100,7 @@ pub struct Mesh {
     pub identity_provider: Option<IdentityProvider>,
     bypass: Option<SocketAddr>,
     mutual_tls: Option<MutualTls>,
+    mcp_sdk: Option<(McpServer, mcp_sdk::Programs)>,
     workdir: Workdir,
 }
 
@@ -127,8 +144,20 @@ impl Mesh {
         } else {
             None
         };
-        let upstream = Upstream::start(0).await?;
-        let tap = Tap::start(upstream.address()).await?;
+        let upstream = if setup.behind == Behind::Postgres {
+            let binaries = blocking(move || postgres::obtain(setup.progress)).await?;
+            Upstream::with_postgres(Postgres::start(&binaries, &workdir).await?).await?
+        } else {
+            Upstream::start(0).await?
+        };
+        let mcp_sdk = if setup.behind == Behind::McpSdk {
+            let programs = blocking(move || mcp_sdk::obtain(setup.progress)).await?;
+            Some((McpServer::start(&programs, &workdir).await?, programs))
+        } else {
+            None
+        };
+        let behind = mcp_sdk.as_ref().map_or(upstream.address(), |(server, _)| server.address());
+        let tap = Tap::start(behind).await?;
         let grpc = HeldPort::free()?;
         let http = HeldPort::free()?;
         let listener = setup.port.map_or_else(HeldPort::free, HeldPort::named)?;
@@ -180,6 +209,7 @@ impl Mesh {
             identity_provider,
             bypass,
             mutual_tls,
+            mcp_sdk,
             workdir,
         })
     }
@@ -234,6 +264,19 @@ impl Mesh {
     /// When the mesh was started without them.
     pub fn mutual_tls(&self) -> &MutualTls {
         self.mutual_tls.as_ref().expect("the mesh has mutual TLS")
+    }
+
+    /// What a client of the official MCP SDK sees at `path`: its tools, and the result of
+    /// each of `calls`, a list of `{name, arguments}`.
+    ///
+    /// # Panics
+    ///
+    /// When the mesh was started without the SDK.
+    pub async fn mcp_client(&self, path: &str, token: &str, calls: &Value) -> Result<Value> {
+        let (_, programs) = self.mcp_sdk.as_ref().expect("the mesh has the SDK");
+        // The client takes the host from the URL.
+        let url = format!("http://{}{path}", self.envoy.address());
+        mcp_sdk::client(programs, &url, token, calls).await
     }
 
     /// The audit record of the decision on the request that was answered so.

@@ -34,6 +34,6 @@ pub use answer::Answer;
 pub use failure::{Failure, Result};
 pub use identity_provider::IdentityProvider;
 pub use issuer::{DevelopmentIssuer, Issuer};
-pub use mesh::{Mesh, Setup};
+pub use mesh::{Behind, Mesh, Setup};
 pub use replica::Replica;
 pub use request::Request;

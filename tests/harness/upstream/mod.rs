@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use self::sql::Database;
 use crate::failure::Result;
+use crate::postgres::Postgres;
 use crate::runtime::{self, Serving};
 
 /// More than any request of a story.
@@ -58,9 +59,21 @@ type Seen = Arc<Mutex<Vec<SeenRequest>>>;
 impl Upstream {
     /// Fills a new database and starts to serve it; port 0 takes any that is free.
     pub async fn start(port: u16) -> Result<Self> {
+        Self::serve(Database::create().map(router)?, port).await
+    }
+
+    /// The same with `postgres` behind `/postgres`.
+    pub async fn with_postgres(postgres: Postgres) -> Result<Self> {
+        let behind = Router::new().route("/postgres", post(run_postgres));
+        let router = Database::create().map(router)?;
+        Self::serve(router.merge(behind.with_state(Arc::new(postgres))), 0).await
+    }
+
+    async fn serve(router: Router, port: u16) -> Result<Self> {
         let seen = Seen::default();
-        let database = Arc::new(Database::create()?);
-        let serving = runtime::serve(router(database, seen.clone()), port).await?;
+        let router =
+            router.fallback(echo).layer(middleware::from_fn_with_state(Arc::clone(&seen), record));
+        let serving = runtime::serve(router, port).await?;
         Ok(Self { seen, serving })
     }
 
@@ -89,7 +102,7 @@ impl Upstream {
     }
 }
 
-fn router(database: Arc<Database>, seen: Seen) -> Router {
+fn router(database: Database) -> Router {
     Router::new()
         .route("/api/customers", get(list))
         .route("/api/customers/search", post(search))
@@ -100,8 +113,7 @@ fn router(database: Arc<Database>, seen: Seen) -> Router {
         .route("/notes", get(notes))
         .route("/sql", post(run_sql))
         .route("/mcp", post(mcp::message))
-        .layer(middleware::from_fn_with_state(seen, record))
-        .with_state(database)
+        .with_state(Arc::new(database))
 }
 
 /// Keeps a copy of the request and passes it on.
@@ -169,6 +181,22 @@ async fn run_sql(
 }
 
 /// Plain text with everything in it that a detector looks for.
+/// Runs the text of `query` on PostgreSQL, all of its statements.
+async fn run_postgres(
+    State(postgres): State<Arc<Postgres>>,
+    Json(request): Json<Value>,
+) -> Answered<Json<Value>> {
+    let query = request["query"].as_str().unwrap_or_default();
+    postgres.run(query).await.map(Json).map_err(|told| Trouble(StatusCode::BAD_REQUEST, told))
+}
+
+/// Any other path: what arrived.
+async fn echo(request: Request) -> Json<Value> {
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let body = to_bytes(request.into_body(), MAX_BODY).await.unwrap_or_default();
+    Json(json!({ "method": method, "path": path, "bytes": body.len() }))
+}
+
 async fn notes(State(database): State<Arc<Database>>) -> Answered<String> {
     let customers = database.customers().map_err(|error| trouble(&error))?;
     let text = |customer: &Value, name: &str| customer[name].as_str().unwrap_or("").to_owned();
