@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chaperone_inspection::Inspector;
 use chaperone_inspection::digest::Digest;
-use chaperone_inspection::facts::{Facts, Protocol};
+use chaperone_inspection::facts::{Facts, Protocol, Unparsed};
 use chaperone_inspection::mask::profile::Profile;
 use chaperone_inspection::obligations::MaskOrder;
 use chaperone_inspection::protocol::{RequestHead, Route};
@@ -120,7 +120,7 @@ impl Decider {
         caller: &mut Caller,
         ledger: &mut Ledger<'_>,
     ) -> Result<Granted, Refusal> {
-        let (service, route) = self.route(request)?;
+        let (service, route) = self.route(request, ledger)?;
         ledger.service(&service.name);
         if let Some(document) = metadata(request, service) {
             return Ok(Granted::Metadata(document));
@@ -133,8 +133,7 @@ impl Decider {
             *caller = Caller::Mcp { id };
         }
         if let Some(unparsed) = &read.facts.unparsed {
-            let detail = format!("The request could not be read: {}", unparsed.detail);
-            return Err(denied("request_unparsed", detail));
+            return Err(not_read(unparsed));
         }
         let policies = self.policies.current();
         let answer = policies.decide(&Question {
@@ -170,14 +169,18 @@ impl Decider {
         Ok(Granted::Forward(Permit { dpop_nonce, ..permit }))
     }
 
-    fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
+    fn route(
+        &self,
+        request: &GuardedRequest,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<(&Service, Route<'_>), Refusal> {
         let route =
             request.with_head(|head| self.rules.inspector.route(head)).ok_or_else(|| {
                 denied("service_unknown", "No service is configured for this host.".to_owned())
             })?;
         let route = route.map_err(|unparsed| {
-            let detail = format!("The request is refused: {}.", unparsed.detail);
-            denied("path_ambiguous", detail)
+            ledger.unparsed(&unparsed);
+            not_read(&unparsed)
         })?;
         let service = self.rules.services.get(&route.service.name).ok_or_else(|| {
             denied("service_unknown", "No service is configured for this host.".to_owned())
@@ -405,6 +408,10 @@ pub(crate) struct ReadRequest {
     pub(crate) facts: Facts,
     /// The digest of the body; `None` on routes that are not inspected.
     pub(crate) body_sha256: Option<Digest>,
+}
+
+fn not_read(unparsed: &Unparsed) -> Refusal {
+    denied("request_unparsed", format!("The request could not be read: {}.", unparsed.detail))
 }
 
 /// One request that may pass.

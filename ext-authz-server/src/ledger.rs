@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chaperone_inspection::digest::Digest;
-use chaperone_inspection::facts::Command;
+use chaperone_inspection::facts::{Command, Unparsed};
 
 use crate::approval::Approval;
 use crate::audit::{
@@ -107,9 +107,15 @@ impl<'a> Ledger<'a> {
     pub(crate) fn facts(&mut self, read: &ReadRequest) {
         self.record.protocol = Some(read.facts.protocol.name().to_owned());
         self.record.commands = self.redactor.commands(&read.facts.commands);
-        self.record.unparsed =
-            read.facts.unparsed.as_ref().map(|unparsed| unparsed.code.name().to_owned());
         self.record.body_sha256 = read.body_sha256;
+        if let Some(unparsed) = &read.facts.unparsed {
+            self.unparsed(unparsed);
+        }
+    }
+
+    /// Notes why the request could not be read.
+    pub(crate) fn unparsed(&mut self, unparsed: &Unparsed) {
+        self.record.unparsed = Some(unparsed.code.name().to_owned());
     }
 
     /// Notes what the request would do, which no body had to be read for.
