@@ -73,13 +73,23 @@ pub fn build(progress: Progress) -> Result<&'static Artifacts> {
     let filter = cargo_build(
         progress,
         &["-p", "chaperone-wasm-filter", "--target", WASM_TARGET, "--profile", "wasm"],
-        |artifact| {
-            let files = artifact["filenames"].as_array()?;
-            let files = files.iter().filter_map(Value::as_str).map(PathBuf::from);
-            files.into_iter().find(|file| file.extension().is_some_and(|end| end == "wasm"))
-        },
+        wasm_file,
     )?;
     Ok(BUILT.get_or_init(|| Artifacts { chaperone, filter }))
+}
+
+fn wasm_file(artifact: &Value) -> Option<PathBuf> {
+    let files = artifact["filenames"].as_array()?;
+    let files = files.iter().filter_map(Value::as_str).map(PathBuf::from);
+    files.into_iter().find(|file| file.extension().is_some_and(|end| end == "wasm"))
+}
+
+/// Builds a filter that only holds requests, to measure against.
+pub fn build_buffering_filter(progress: Progress) -> Result<PathBuf> {
+    wasm_target_is_installed()?;
+    let package = ["-p", "chaperone-wasm-filter", "--example", "buffering"];
+    let profile = ["--target", WASM_TARGET, "--profile", "wasm"];
+    cargo_build(progress, &[package.as_slice(), &profile].concat(), wasm_file)
 }
 
 /// Runs `cargo build` and gives the file that `pick` finds among what it built.
