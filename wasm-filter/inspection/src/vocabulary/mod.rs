@@ -202,12 +202,17 @@ pub fn action(name: &str) -> Option<&'static ActionSpec> {
     actions().find(|spec| spec.name == name)
 }
 
+/// The texts for people are in the server; the filter is loaded without them.
+const fn for_people(doc: &'static str) -> &'static str {
+    if cfg!(target_family = "wasm") { "" } else { doc }
+}
+
 const fn required(name: &'static str, kind: AttributeKind, doc: &'static str) -> AttributeSpec {
-    AttributeSpec { name, kind, required: true, doc }
+    AttributeSpec { name, kind, required: true, doc: for_people(doc) }
 }
 
 const fn optional(name: &'static str, kind: AttributeKind, doc: &'static str) -> AttributeSpec {
-    AttributeSpec { name, kind, required: false, doc }
+    AttributeSpec { name, kind, required: false, doc: for_people(doc) }
 }
 
 const fn group(
@@ -215,7 +220,7 @@ const fn group(
     parents: &'static [&'static str],
     doc: &'static str,
 ) -> ActionGroup {
-    ActionGroup { name, parents, doc }
+    ActionGroup { name, parents, doc: for_people(doc) }
 }
 
 #[cfg(test)]
