@@ -10,7 +10,7 @@ mod why;
 use std::process::ExitCode;
 
 use clap::Parser;
-use harness::artifacts::Progress;
+use harness::artifacts::{FilterForm, Progress};
 use harness::{Mesh, Setup};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -72,8 +72,14 @@ fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments, terminal: &Terminal) -> ExitCode {
-    let setup =
-        Setup { progress: Progress::Shown, port: arguments.port, bypass: true, ..Setup::default() };
+    let setup = Setup {
+        progress: Progress::Shown,
+        port: arguments.port,
+        bypass: true,
+        // Whoever only watches needs no Node.
+        filter: FilterForm::Built,
+        ..Setup::default()
+    };
     terminal::progress("Building the server and the filter, and looking for Envoy");
     let started = Mesh::start(setup).await;
     let mesh = match started {

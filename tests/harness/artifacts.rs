@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::binaryen;
 use crate::failure::{Failure, Result};
 use crate::process::tail;
 
@@ -30,8 +31,27 @@ const CARGOS_OWN: [&str; 7] = [
 pub struct Artifacts {
     /// The `chaperone` binary.
     pub chaperone: PathBuf,
-    /// The filter, for Envoy's V8.
+    /// The filter, for Envoy's V8, as cargo builds it.
     pub filter: PathBuf,
+}
+
+/// Which form of the filter Envoy loads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilterForm {
+    /// As cargo builds it.
+    Built,
+    /// As it is shipped: smaller.
+    Shipped,
+}
+
+impl Artifacts {
+    /// The filter in that form.
+    pub fn filter(&self, form: FilterForm, progress: Progress) -> Result<PathBuf> {
+        match form {
+            FilterForm::Built => Ok(self.filter.clone()),
+            FilterForm::Shipped => binaryen::optimized(&self.filter, progress),
+        }
+    }
 }
 
 /// Whether a build shows what it does.

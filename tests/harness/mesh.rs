@@ -1,6 +1,7 @@
 //! All of it in order: issuer, upstream, server, filter, Envoy.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Method;
@@ -8,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::answer::Answer;
-use crate::artifacts::{self, Artifacts, Progress, workspace};
+use crate::artifacts::{self, FilterForm, Progress, workspace};
 use crate::certificates::Authority;
 use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
@@ -52,6 +53,8 @@ pub struct Setup {
     pub identity_provider: bool,
     /// What stands behind Envoy.
     pub behind: Behind,
+    /// Which form of the filter it loads; the shipped one needs Node to be made.
+    pub filter: FilterForm,
 }
 
 /// What stands behind Envoy.
@@ -78,6 +81,7 @@ impl Default for Setup {
             concurrency: 2,
             identity_provider: false,
             behind: Behind::Customers,
+            filter: FilterForm::Shipped,
         }
     }
 }
@@ -133,8 +137,10 @@ impl Mesh {
 
     /// Builds what is not built and starts everything.
     pub async fn start(setup: Setup) -> Result<Self> {
-        let (artifacts, binary) = blocking(move || {
-            Ok((artifacts::build(setup.progress)?, envoy::obtain(setup.progress)?))
+        let (artifacts, filter, binary) = blocking(move || {
+            let artifacts = artifacts::build(setup.progress)?;
+            let filter = artifacts.filter(setup.filter, setup.progress)?;
+            Ok((artifacts, filter, envoy::obtain(setup.progress)?))
         })
         .await?;
         let workdir = Workdir::create()?;
@@ -184,10 +190,10 @@ impl Mesh {
         let plugin = server.plugin_config()?;
         let mutual_tls = if setup.mutual_tls { Some(MutualTls::free()?) } else { None };
         let overlay = match (&mutual_tls, bypass) {
-            (Some(mutual_tls), _) => Some(mutual_tls.overlay(&workdir, artifacts, &plugin)?),
+            (Some(mutual_tls), _) => Some(mutual_tls.overlay(&workdir, &filter, &plugin)?),
             (None, bypass) => bypass.map(bypass_overlay).transpose()?,
         };
-        let text = places.bootstrap(&setup, artifacts, &plugin)?;
+        let text = places.bootstrap(&setup, &filter, &plugin)?;
         let bootstrap = workdir.write("envoy.yaml", text)?;
         let settings = EnvoySettings {
             binary,
@@ -321,7 +327,7 @@ struct Places {
 }
 
 impl Places {
-    fn bootstrap(&self, setup: &Setup, artifacts: &Artifacts, plugin: &str) -> Result<String> {
+    fn bootstrap(&self, setup: &Setup, filter: &Path, plugin: &str) -> Result<String> {
         let text = fill(
             &example("envoy.yaml")?,
             &[
@@ -329,7 +335,7 @@ impl Places {
                 ("ENVOY_ADMIN_PORT", &self.admin_port.to_string()),
                 ("UPSTREAM_PORT", &self.upstream_port.to_string()),
                 ("CHAPERONE_GRPC_PORT", &self.grpc_port.to_string()),
-                ("FILTER_WASM", &artifacts.filter.to_string_lossy()),
+                ("FILTER_WASM", &filter.to_string_lossy()),
                 ("PLUGIN_CONFIG", plugin),
             ],
         )?;
@@ -344,7 +350,7 @@ impl MutualTls {
         Ok(Self { authority: Authority::new()?, address: local(tls), careless: local(careless) })
     }
 
-    fn overlay(&self, workdir: &Workdir, artifacts: &Artifacts, plugin: &str) -> Result<String> {
+    fn overlay(&self, workdir: &Workdir, filter: &Path, plugin: &str) -> Result<String> {
         self.authority.write_for_envoy(workdir)?;
         fill(
             include_str!("envoy/mtls.yaml"),
@@ -352,7 +358,7 @@ impl MutualTls {
                 ("MTLS_PORT", &self.address.port().to_string()),
                 ("CARELESS_PORT", &self.careless.port().to_string()),
                 ("CERTIFICATES", &workdir.path().to_string_lossy()),
-                ("FILTER_WASM", &artifacts.filter.to_string_lossy()),
+                ("FILTER_WASM", &filter.to_string_lossy()),
                 ("PLUGIN_CONFIG", plugin),
             ],
         )

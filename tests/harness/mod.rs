@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod artifacts;
+pub mod binaryen;
 pub mod certificates;
 pub mod envoy;
 pub mod failure;

@@ -81,7 +81,8 @@ impl Packages {
             let untold = untold.iter().find(|(package, _)| package == name);
             let untold = untold.map_or("", |(_, licence)| licence);
             let licence = package["license"].as_str().unwrap_or(untold);
-            let free = ["BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"].contains(&licence);
+            let free =
+                ["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"].contains(&licence);
             assert!(free, "{name}: `{licence}`");
             let digest = package["integrity"].as_str().unwrap_or_default();
             assert!(digest.starts_with("sha512-"), "{name} has no digest");

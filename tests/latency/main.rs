@@ -12,7 +12,7 @@ use chaperone_inspection::plan::{
 };
 use chaperone_inspection::seal::FactsKey;
 use clap::Parser;
-use harness::artifacts::{self, Progress};
+use harness::artifacts::{self, FilterForm, Progress};
 use harness::envoy::{self, Envoy, EnvoySettings};
 use harness::failure::{Failure, Result};
 use harness::ports::HeldPort;
@@ -61,6 +61,7 @@ struct Measured {
 impl Bench {
     async fn start() -> Result<Self> {
         let built = artifacts::build(Progress::Shown)?;
+        let filter = built.filter(FilterForm::Shipped, Progress::Shown)?;
         let buffering_wasm = artifacts::build_buffering_filter(Progress::Shown)?;
         let binary = envoy::obtain(Progress::Shown)?;
         let workdir = Workdir::create()?;
@@ -74,7 +75,7 @@ impl Bench {
                 ("CHAPERONE_PORT", &port.to_string()),
                 ("BUFFERING_PORT", &buffering.to_string()),
                 ("UPSTREAM_PORT", &upstream.port().to_string()),
-                ("CHAPERONE_WASM", &built.filter.to_string_lossy()),
+                ("CHAPERONE_WASM", &filter.to_string_lossy()),
                 ("BUFFERING_WASM", &buffering_wasm.to_string_lossy()),
                 ("PLUGIN_CONFIG", &json!(plugin_config()?).to_string()),
             ],

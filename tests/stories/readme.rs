@@ -1,6 +1,7 @@
 //! Text for people is true: what the README shows is what is there.
 
-use harness::artifacts::{self, Progress, workspace};
+use harness::artifacts::{self, FilterForm, Progress, workspace};
+use harness::binaryen;
 
 fn readme() -> String {
     std::fs::read_to_string(workspace().join("README.md")).expect("there is a README.md")
@@ -58,7 +59,9 @@ fn cargo_demo_is_a_command() {
 #[test]
 fn the_filter_is_as_light_as_promised() {
     assert!(readme().contains("less than 2.5 MB"));
-    let filter = &artifacts::build(Progress::Quiet).expect("it builds").filter;
-    let bytes = std::fs::metadata(filter).expect("it is there").len();
+    assert!(readme().contains(&binaryen::ARGUMENTS.join(" ")));
+    let built = artifacts::build(Progress::Quiet).expect("it builds");
+    let shipped = built.filter(FilterForm::Shipped, Progress::Quiet).expect("it can be made");
+    let bytes = std::fs::metadata(shipped).expect("it is there").len();
     assert!(bytes < 2_500_000, "the filter has {bytes} bytes");
 }
