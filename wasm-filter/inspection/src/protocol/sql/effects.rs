@@ -251,7 +251,7 @@ impl Walk {
     fn dml(
         &mut self,
         name: &str,
-        targets: &[Option<ObjectName>],
+        targets: &[Option<&ObjectName>],
         returning: bool,
         output: Option<&OutputClause>,
     ) {
@@ -265,12 +265,12 @@ impl Walk {
                 None => self.writes(action, String::new()),
             }
         }
-        let named: Vec<_> = targets.iter().flatten().cloned().collect();
+        let named: Vec<_> = targets.iter().flatten().copied().collect();
         self.output(returning, output, &named);
     }
 
     /// RETURNING and OUTPUT show the rows, and OUTPUT INTO stores them.
-    fn output(&mut self, returning: bool, output: Option<&OutputClause>, targets: &[ObjectName]) {
+    fn output(&mut self, returning: bool, output: Option<&OutputClause>, targets: &[&ObjectName]) {
         if returning || output.is_some() {
             for target in targets {
                 self.reads_table(target);
@@ -295,20 +295,20 @@ impl Walk {
 
     /// The tables that an UPDATE or a DELETE of `written` changes: all of a join,
     /// since which of them is only known to who knows the columns.
-    fn targets(
+    fn targets<'s>(
         &mut self,
-        written: &[TableWithJoins],
-        others: &[TableWithJoins],
-    ) -> Vec<Option<ObjectName>> {
+        written: &'s [TableWithJoins],
+        others: &'s [TableWithJoins],
+    ) -> Vec<Option<&'s ObjectName>> {
         factors(written).map(|factor| self.factor_target(factor, others)).collect()
     }
 
     /// The table that a factor names; `None` if it names none.
-    fn factor_target(
+    fn factor_target<'s>(
         &mut self,
-        factor: &TableFactor,
-        others: &[TableWithJoins],
-    ) -> Option<ObjectName> {
+        factor: &'s TableFactor,
+        others: &'s [TableWithJoins],
+    ) -> Option<&'s ObjectName> {
         match factor {
             TableFactor::Table { name, args: None, .. } => {
                 self.target(name);
@@ -320,22 +320,22 @@ impl Walk {
 
     /// `DELETE u FROM users u` writes `users`. In PostgreSQL and SQLite a target
     /// is never an alias.
-    fn unalias(
+    fn unalias<'s>(
         &self,
-        name: &ObjectName,
-        from: &[TableWithJoins],
-        using: &[TableWithJoins],
-    ) -> Option<ObjectName> {
+        name: &'s ObjectName,
+        from: &'s [TableWithJoins],
+        using: &'s [TableWithJoins],
+    ) -> Option<&'s ObjectName> {
         if matches!(self.dialect, SqlDialect::Postgresql | SqlDialect::Sqlite) {
-            return Some(name.clone());
+            return Some(name);
         }
         let [ObjectNamePart::Identifier(used)] = name.0.as_slice() else {
-            return Some(name.clone());
+            return Some(name);
         };
         for factor in factors(from).chain(factors(using)) {
             let (alias, table) = match factor {
                 TableFactor::Table { name, alias: Some(alias), args: None, .. } => {
-                    (alias, Some(name.clone()))
+                    (alias, Some(name))
                 }
                 TableFactor::Derived { alias: Some(alias), .. } => (alias, None),
                 _ => continue,
@@ -344,7 +344,7 @@ impl Walk {
                 return table;
             }
         }
-        Some(name.clone())
+        Some(name)
     }
 
     /// `TABLE users`, as a query or as part of one: the tree has it as two
@@ -443,18 +443,20 @@ impl Visitor for Walk {
 
 /// Whether an INSERT may change rows that are there already.
 fn replaces_rows(insert: &Insert) -> bool {
-    let replaces = insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+    let replaces = insert.replace_into || matches!(insert.or, Some(SqliteOnConflict::Replace));
     let updates = match &insert.on {
-        Some(OnInsert::OnConflict(conflict)) => conflict.action != OnConflictAction::DoNothing,
+        Some(OnInsert::OnConflict(conflict)) => {
+            !matches!(conflict.action, OnConflictAction::DoNothing)
+        }
         Some(_) => true,
         None => false,
     };
     replaces || updates
 }
 
-fn insert_target(insert: &Insert) -> Vec<ObjectName> {
+fn insert_target(insert: &Insert) -> Vec<&ObjectName> {
     match &insert.table {
-        TableObject::TableName(name) => vec![name.clone()],
+        TableObject::TableName(name) => vec![name],
         _ => Vec::new(),
     }
 }
