@@ -105,9 +105,11 @@ fn usual_type(inspect: &ProtocolPlan) -> Option<&'static str> {
         ProtocolPlan::Form(_) => Some("application/x-www-form-urlencoded"),
         ProtocolPlan::Grpc(_) => Some("application/grpc"),
         ProtocolPlan::Sql(plan) => match plan.statement {
-            SqlCarrier::Body => Some("application/sql"),
+            SqlCarrier::Body | SqlCarrier::Clickhouse | SqlCarrier::Trino => {
+                Some("application/sql")
+            }
             SqlCarrier::FormField(_) => Some("application/x-www-form-urlencoded"),
-            SqlCarrier::JsonPointer(_) => Some("application/json"),
+            _ => Some("application/json"),
         },
         _ => Some("application/json"),
     }

@@ -23,7 +23,17 @@ const METHOD_OVERRIDES: [&str; 3] =
     ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Headers that protocols read besides.
-const READ: [&str; 3] = ["content-type", "content-encoding", "upgrade"];
+const READ: [&str; 8] = [
+    "content-type",
+    "content-encoding",
+    "upgrade",
+    // SQL: prepared statements of Trino; schemas and preferences of PostgREST.
+    "x-trino-prepared-statement",
+    "x-presto-prepared-statement",
+    "accept-profile",
+    "content-profile",
+    "prefer",
+];
 
 /// Whether a header, its name in lower case, has a part in how requests are read.
 pub fn is_read(name: &str) -> bool {

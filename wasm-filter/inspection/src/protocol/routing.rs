@@ -178,6 +178,14 @@ fn check_routes(service: &ServicePlan) -> Result<(), PlanError> {
             )));
         }
         if let ProtocolPlan::Sql(sql) = inspect
+            && sql.statement.dialect().is_some_and(|dialect| dialect != sql.dialect)
+        {
+            return Err(PlanError(format!(
+                "path `{path}` of service `{}` takes SQL where another dialect is spoken",
+                service.name
+            )));
+        }
+        if let ProtocolPlan::Sql(sql) = inspect
             && matches!(&sql.statement, SqlCarrier::FormField(field) if field.is_empty())
         {
             return Err(PlanError(format!(

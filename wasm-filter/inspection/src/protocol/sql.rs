@@ -6,9 +6,11 @@
 
 mod carrier;
 mod condition;
+mod dangerous;
 mod effects;
 mod lexical;
 mod names;
+mod presets;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -17,37 +19,55 @@ use serde_json::Value;
 use sqlparser::ast::Statement;
 use sqlparser::parser::{Parser, ParserError};
 
+use self::carrier::Carried;
 use self::effects::Effects;
 use super::Reading;
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
-use crate::plan::{Limits, SqlDialect, SqlPlan};
+use crate::plan::{DangerousFunctions, Limits, SqlDialect, SqlPlan};
 
 /// How deep the parser may recurse, whatever the limits say. With the bounds of
 /// [`lexical`], a release build stays within 640 KiB of stack; Wasm has 1 MiB.
 const MAX_PARSER_DEPTH: usize = 32;
 
+/// How a text is read.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<'a> {
+    /// Its dialect.
+    pub(super) dialect: SqlDialect,
+    /// Which functions are dangerous.
+    pub(super) dangerous: &'a DangerousFunctions,
+}
+
 /// The commands of one request.
 pub(super) fn commands(plan: &SqlPlan, request: &Reading<'_>) -> Result<Vec<Command>, Unparsed> {
-    statements(plan.dialect, &carrier::text(plan, request)?, request.limits)
+    let rules = Rules { dialect: plan.dialect, dangerous: &plan.dangerous_functions };
+    let mut commands = Vec::new();
+    for text in match carrier::carried(plan, request)? {
+        Carried::Texts(texts) => texts,
+        Carried::Commands(commands) => return Ok(commands),
+    } {
+        commands.extend(statements(rules, &text, request.limits)?);
+    }
+    Ok(commands)
 }
 
 /// The commands of an SQL text.
 pub(super) fn statements(
-    dialect: SqlDialect,
+    rules: Rules<'_>,
     text: &str,
     limits: &Limits,
 ) -> Result<Vec<Command>, Unparsed> {
-    let statements = parse(dialect, text, limits)?;
+    let statements = parse(rules.dialect, text, limits)?;
     if statements.is_empty() {
         return Err(Unparsed::new(UnparsedCode::SqlMissing, "the SQL text has no statement"));
     }
     let mut commands = Vec::new();
     for statement in &statements {
-        let effects = effects::of(statement, dialect);
+        let effects = effects::of(statement, rules.dialect);
         if effects.computed_name {
             return Err(lexical::refused("the name of a table is computed"));
         }
-        append(&effects, statements.len(), &mut commands);
+        append(rules, &effects, statements.len(), &mut commands);
         if commands.len() > limits.commands {
             return Err(Unparsed::new(
                 UnparsedCode::TooManyCommands,
@@ -81,7 +101,7 @@ fn parse(dialect: SqlDialect, text: &str, limits: &Limits) -> Result<Vec<Stateme
     }
 }
 
-fn append(effects: &Effects, statements: usize, commands: &mut Vec<Command>) {
+fn append(rules: Rules<'_>, effects: &Effects, statements: usize, commands: &mut Vec<Command>) {
     let mut attributes = Attributes::new();
     attributes.insert("has_where".to_owned(), effects.has_where.into());
     attributes.insert("tables_read".to_owned(), set(&effects.read));
@@ -89,6 +109,8 @@ fn append(effects: &Effects, statements: usize, commands: &mut Vec<Command>) {
         effects.written.iter().map(|(_, table)| table).filter(|t| !t.is_empty()).cloned().collect();
     attributes.insert("tables_written".to_owned(), set(&written));
     attributes.insert("functions".to_owned(), set(&effects.functions));
+    let dangerous = dangerous::of(&effects.functions, rules.dialect, rules.dangerous);
+    attributes.insert("dangerous_functions".to_owned(), set(&dangerous));
     attributes.insert("statements".to_owned(), statements.into());
     let command = |action: Action, table: &str| Command {
         action,

@@ -23,6 +23,13 @@ pub(super) static SQL: Family = Family {
             AttributeKind::TextSet,
             "Every function that the statement calls, in lower case.",
         ),
+        required(
+            "dangerous_functions",
+            AttributeKind::TextSet,
+            "Those of the functions that read files, reach other servers, run text as SQL, wait or \
+             change settings: a list by dialect, and what the route's `dangerous_functions` changes \
+             of it.",
+        ),
         required("statements", AttributeKind::Long, "How many statements the text has."),
     ],
 };
@@ -43,6 +50,12 @@ pub(super) static GROUPS: &[ActionGroup] = &[
 pub(super) static ACTIONS: &[ActionSpec] = &[
     sql("sql:select", &["sql:read"], "SELECT, VALUES, TABLE."),
     sql("sql:explain", &["sql:read"], "EXPLAIN that does not execute, SHOW, DESCRIBE."),
+    sql(
+        "sql:fetch",
+        &["sql:read"],
+        "Asks for the result of a statement that was sent before: carriers that answer in pages.",
+    ),
+    sql("sql:cancel", &["sql:read"], "Ends a statement that was sent before."),
     sql("sql:insert", &["sql:write"], "INSERT, REPLACE."),
     sql(
         "sql:update",

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use chaperone_inspection::facts::{Command, Facts};
-use chaperone_inspection::plan::{Limits, ProtocolPlan, SqlCarrier, SqlDialect, SqlPlan};
+use chaperone_inspection::plan::{
+    DangerousFunctions, Limits, ProtocolPlan, SqlCarrier, SqlDialect, SqlPlan,
+};
 use chaperone_inspection::protocol::inspect_body;
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,6 +30,8 @@ struct SqlFacts {
     reads: BTreeSet<String>,
     writes: BTreeSet<String>,
     functions: BTreeSet<String>,
+    /// Those of the functions that are dangerous.
+    dangerous: BTreeSet<String>,
     has_where: bool,
     /// When it is not one.
     statements: Option<Value>,
@@ -47,6 +51,7 @@ impl SqlFacts {
             reads: union("tables_read"),
             writes: union("tables_written"),
             functions: union("functions"),
+            dangerous: union("dangerous_functions"),
             has_where: attribute("has_where").any(|has| has == true),
             statements: attribute("statements").next().filter(|count| *count != 1),
             unparsed: code(facts),
@@ -59,7 +64,11 @@ fn sql_makes_the_facts_that_were_reviewed() {
     let mut wrong = Vec::new();
     for case in cases::<SqlCase>("sql", 40) {
         let dialect = case.dialect.unwrap_or(SqlDialect::Generic);
-        let plan = ProtocolPlan::Sql(SqlPlan { dialect, statement: SqlCarrier::Body });
+        let plan = ProtocolPlan::Sql(SqlPlan {
+            dialect,
+            statement: SqlCarrier::Body,
+            dangerous_functions: DangerousFunctions::default(),
+        });
         let head = head("POST", "/sql", &[("content-type", "application/sql")]);
         let facts = inspect_body(&plan, &Limits::default(), &head, case.sql.as_bytes());
         conform(&facts);

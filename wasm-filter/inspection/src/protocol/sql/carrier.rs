@@ -1,41 +1,63 @@
 //! Where in a request the SQL text is, and that it is nowhere else.
 
+use serde_json::Value;
+
 use super::super::{Reading, RequestHead, content, path};
-use crate::facts::{Unparsed, UnparsedCode};
+use super::presets;
+use crate::facts::{Command, Unparsed, UnparsedCode};
 use crate::json::document;
 use crate::plan::{SqlCarrier, SqlDialect, SqlPlan};
 
-/// The SQL text of a request.
-pub(super) fn text(plan: &SqlPlan, request: &Reading<'_>) -> Result<String, Unparsed> {
-    let Reading { head, body, .. } = *request;
-    if head.method != "POST" {
+/// What a request carries.
+pub(super) enum Carried {
+    /// SQL texts, each of them run.
+    Texts(Vec<String>),
+    /// Something that needs no SQL.
+    Commands(Vec<Command>),
+}
+
+/// What a request carries by the route's carrier.
+pub(super) fn carried(plan: &SqlPlan, request: &Reading<'_>) -> Result<Carried, Unparsed> {
+    let SqlPlan { dialect, statement, .. } = plan;
+    let text = match statement {
+        SqlCarrier::Body => body(request, || whole_body(request.head, request.body))?,
+        SqlCarrier::JsonPointer(pointer) => body(request, || {
+            let document = content::json(request)?;
+            text_in(document::lookup(&document, pointer)?)
+        })?,
+        SqlCarrier::FormField(name) => {
+            body(request, || form_field(request.head, request.body, name))?
+        }
+        preset => return presets::carried(preset, request),
+    };
+    refuse_second_text(statement, *dialect, request.head.path)?;
+    Ok(Carried::Texts(vec![text]))
+}
+
+/// The SQL text of a request that has it in its body, as `read` reads it.
+fn body(
+    request: &Reading<'_>,
+    read: impl FnOnce() -> Result<String, Unparsed>,
+) -> Result<String, Unparsed> {
+    if request.head.method != "POST" {
         return Err(Unparsed::new(
             UnparsedCode::MethodUnexpected,
             "SQL is sent by POST; a statement in the query string is not read",
         ));
     }
-    if body.is_empty() {
-        return Err(content::missing());
-    }
-    let text = match &plan.statement {
-        SqlCarrier::Body => whole_body(head, body)?,
-        SqlCarrier::JsonPointer(pointer) => {
-            let document = content::json(request)?;
-            match document::lookup(&document, pointer)? {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                Some(_) => {
-                    return Err(missing("the JSON value at the SQL text's place is no string"));
-                }
-                None => return Err(missing("the JSON document has no SQL text in its place")),
-            }
-        }
-        SqlCarrier::FormField(name) => form_field(head, body, name)?,
-    };
-    refuse_second_text(plan, head.path)?;
-    Ok(text)
+    if request.body.is_empty() { Err(content::missing()) } else { read() }
 }
 
-fn whole_body(head: &RequestHead<'_>, body: &[u8]) -> Result<String, Unparsed> {
+/// A JSON value as SQL text.
+pub(super) fn text_in(value: Option<&Value>) -> Result<String, Unparsed> {
+    match value {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(missing("the JSON value at the SQL text's place is no string")),
+        None => Err(missing("the JSON document has no SQL text in its place")),
+    }
+}
+
+pub(super) fn whole_body(head: &RequestHead<'_>, body: &[u8]) -> Result<String, Unparsed> {
     let media_type = content::media_type(head)?;
     let known =
         ["", "application/sql", "application/x-sql", "text/plain", "text/sql", "text/x-sql"];
@@ -74,11 +96,15 @@ fn form_field(head: &RequestHead<'_>, body: &[u8], name: &str) -> Result<String,
 
 /// Many frameworks look for a field in the query string as well, and ClickHouse
 /// puts the parameter `query` before the body.
-fn refuse_second_text(plan: &SqlPlan, target: &str) -> Result<(), Unparsed> {
-    let name = match &plan.statement {
+fn refuse_second_text(
+    statement: &SqlCarrier,
+    dialect: SqlDialect,
+    target: &str,
+) -> Result<(), Unparsed> {
+    let name = match statement {
         SqlCarrier::FormField(name) => name,
-        SqlCarrier::Body if plan.dialect == SqlDialect::Clickhouse => "query",
-        SqlCarrier::Body | SqlCarrier::JsonPointer(_) => return Ok(()),
+        SqlCarrier::Body if dialect == SqlDialect::Clickhouse => "query",
+        _ => return Ok(()),
     };
     let query = target.split_once('?').map_or("", |(_, query)| query);
     for field in query.split(['&', ';']) {
@@ -98,7 +124,7 @@ fn same_field(key: &str, name: &str) -> bool {
     key == name || base.to_lowercase() == name.to_lowercase()
 }
 
-fn form_decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
+pub(super) fn form_decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
     let mut decoded = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, after)) = rest.split_first() {
@@ -117,13 +143,13 @@ fn form_decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
     Ok(decoded)
 }
 
-fn utf8(bytes: Vec<u8>) -> Result<String, Unparsed> {
+pub(super) fn utf8(bytes: Vec<u8>) -> Result<String, Unparsed> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Unparsed::new(UnparsedCode::Utf8Invalid, format!("the text is not UTF-8, at byte {at}"))
     })
 }
 
-fn missing(why: &str) -> Unparsed {
+pub(super) fn missing(why: &str) -> Unparsed {
     Unparsed::new(UnparsedCode::SqlMissing, why)
 }

@@ -3,8 +3,8 @@
 //! be deeper than the stack.
 
 use sqlparser::dialect::{
-    BigQueryDialect, ClickHouseDialect, Dialect, GenericDialect, MySqlDialect, PostgreSqlDialect,
-    SQLiteDialect, SnowflakeDialect,
+    BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, GenericDialect, MySqlDialect,
+    PostgreSqlDialect, SQLiteDialect, SnowflakeDialect,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
@@ -27,13 +27,15 @@ const JOIN_WEIGHT: usize = 6;
 /// The parser's rules of a dialect.
 pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
     match dialect {
-        SqlDialect::Generic => Box::new(GenericDialect {}),
+        // Trino's grammar is the standard's, of which the generic rules know the most.
+        SqlDialect::Generic | SqlDialect::Trino => Box::new(GenericDialect {}),
         SqlDialect::Postgresql => Box::new(PostgreSqlDialect {}),
         SqlDialect::Mysql => Box::new(MySqlDialect {}),
         SqlDialect::Sqlite => Box::new(SQLiteDialect {}),
         SqlDialect::Clickhouse => Box::new(ClickHouseDialect {}),
         SqlDialect::Snowflake => Box::new(SnowflakeDialect),
         SqlDialect::Bigquery => Box::new(BigQueryDialect {}),
+        SqlDialect::Databricks => Box::new(DatabricksDialect {}),
     }
 }
 
@@ -47,8 +49,10 @@ pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpa
     })?;
     let mut depth = Depth::new();
     let mut changes_rows = false;
+    let mut prefix = None;
     for TokenWithSpan { token, .. } in &tokens {
         check_token(dialect, token)?;
+        check_prefix(dialect, prefix.replace(token), token)?;
         depth.take(token)?;
         if changes_rows && is_modifier(dialect, token) {
             return Err(refused("UPDATE and DELETE with a modifier are not read"));
@@ -122,11 +126,40 @@ fn check_token(dialect: SqlDialect, token: &Token) -> Result<(), Unparsed> {
         {
             Err(refused("the SQL text has a dollar-quoted string, which the dialect has not"))
         }
+        // To others the prefix is a name, and a backslash before the quote does not
+        // escape it.
+        Token::EscapedStringLiteral(_) if dialect != SqlDialect::Postgresql => {
+            Err(refused("the SQL text has an escape string, which the dialect has not"))
+        }
+        Token::SingleQuotedRawStringLiteral(_)
+        | Token::DoubleQuotedRawStringLiteral(_)
+        | Token::TripleSingleQuotedRawStringLiteral(_)
+        | Token::TripleDoubleQuotedRawStringLiteral(_)
+            if dialect != SqlDialect::Bigquery =>
+        {
+            Err(refused("the SQL text has a raw string, which the dialect has not"))
+        }
         Token::CopyData { .. } => {
             Err(refused("the SQL text has inline data, which may be statements"))
         }
         _ => Ok(()),
     }
+}
+
+/// Spark reads `r'\'` as a backslash; the parser knows no such prefix, and would read on
+/// to the next quote.
+fn check_prefix(
+    dialect: SqlDialect,
+    before: Option<&Token>,
+    token: &Token,
+) -> Result<(), Unparsed> {
+    let string = matches!(token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
+    let raw = matches!(before, Some(Token::Word(word))
+        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("r"));
+    if string && raw && dialect == SqlDialect::Databricks {
+        return Err(refused("the SQL text has a raw string, which is not read"));
+    }
+    Ok(())
 }
 
 /// Words after MySQL's UPDATE and DELETE that the parser takes for the table.

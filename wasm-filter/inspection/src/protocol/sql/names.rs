@@ -6,7 +6,7 @@
 //! - PostgreSQL: unquoted parts in lower case, quoted parts as written, cut at 63
 //!   bytes; the schemas `public` and `pg_catalog` left out.
 //! - SQLite: lower case, the schema `main` left out.
-//! - MySQL, Snowflake, generic: lower case, quoted or not. Where the database has
+//! - MySQL, Snowflake, Trino, Databricks, generic: lower case, quoted or not. Where the database has
 //!   two names that differ in case, they are one to policies.
 //! - ClickHouse, BigQuery: as written; there, names have case.
 //!
@@ -87,7 +87,11 @@ fn fold(ident: &Ident, dialect: SqlDialect) -> String {
             if ident.quote_style.is_some() { cut.to_owned() } else { cut.to_ascii_lowercase() }
         }
         SqlDialect::Sqlite => value.to_ascii_lowercase(),
-        SqlDialect::Mysql | SqlDialect::Snowflake | SqlDialect::Generic => value.to_lowercase(),
+        SqlDialect::Mysql
+        | SqlDialect::Snowflake
+        | SqlDialect::Generic
+        | SqlDialect::Trino
+        | SqlDialect::Databricks => value.to_lowercase(),
         SqlDialect::Clickhouse | SqlDialect::Bigquery => value.to_owned(),
     }
 }

@@ -6,10 +6,10 @@ use serde_json::json;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::plan::SqlCarrier;
+use crate::plan::{DangerousFunctions, SqlCarrier};
 use crate::protocol::RequestHead;
 
-const DIALECTS: [SqlDialect; 7] = [
+const DIALECTS: [SqlDialect; 9] = [
     SqlDialect::Generic,
     SqlDialect::Postgresql,
     SqlDialect::Mysql,
@@ -17,12 +17,18 @@ const DIALECTS: [SqlDialect; 7] = [
     SqlDialect::Clickhouse,
     SqlDialect::Snowflake,
     SqlDialect::Bigquery,
+    SqlDialect::Trino,
+    SqlDialect::Databricks,
 ];
 
 fn read(dialect: SqlDialect, sql: &str) -> Result<Vec<Command>, Unparsed> {
-    let plan = SqlPlan { dialect, statement: SqlCarrier::Body };
+    let plan = plan(dialect, SqlCarrier::Body);
     let of_type = [("content-type", "application/sql")];
     commands(&plan, &reading(&head("/sql", &of_type), sql.as_bytes(), &Limits::default()))
+}
+
+fn plan(dialect: SqlDialect, statement: SqlCarrier) -> SqlPlan {
+    SqlPlan { dialect, statement, dangerous_functions: DangerousFunctions::default() }
 }
 
 fn reading<'a>(head: &'a RequestHead<'a>, body: &'a [u8], limits: &'a Limits) -> Reading<'a> {
@@ -247,7 +253,7 @@ fn sql_is_taken_from_one_form_field_and_no_other() {
 
 #[test]
 fn sql_comes_by_post_only() {
-    let plan = SqlPlan { dialect: SqlDialect::Sqlite, statement: SqlCarrier::Body };
+    let plan = plan(SqlDialect::Sqlite, SqlCarrier::Body);
     for method in ["GET", "PUT", "post"] {
         let head = RequestHead { method, ..head("/sql", &[("content-type", "application/sql")]) };
         let read = commands(&plan, &reading(&head, b"SELECT 1", &Limits::default()));
