@@ -14,7 +14,8 @@ pub(super) fn of(
     configured: &DangerousFunctions,
 ) -> BTreeSet<String> {
     let listed = |name: &str| {
-        lists(dialect).iter().any(|list| is_one(name, list.split_ascii_whitespace()))
+        name == "execute_immediate"
+            || lists(dialect).iter().any(|list| is_one(name, list.split_ascii_whitespace()))
             || is_one(name, configured.add.iter().map(String::as_str))
     };
     called

@@ -47,6 +47,7 @@ pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpa
         let at = format!("at Line: {}, Column: {}", error.location.line, error.location.column);
         malformed("the SQL text has an unfinished or unknown token", &at)
     })?;
+    check_spaces(text, &tokens)?;
     let mut depth = Depth::new();
     let mut changes_rows = false;
     let mut prefix = None;
@@ -139,10 +140,36 @@ fn check_token(dialect: SqlDialect, token: &Token) -> Result<(), Unparsed> {
         {
             Err(refused("the SQL text has a raw string, which the dialect has not"))
         }
+        // To BigQuery a backslash keeps the quote after it in the string.
+        Token::SingleQuotedRawStringLiteral(text) | Token::DoubleQuotedRawStringLiteral(text)
+            if text.ends_with('\\') =>
+        {
+            Err(refused("the SQL text has a raw string that ends with a backslash"))
+        }
         Token::CopyData { .. } => {
             Err(refused("the SQL text has inline data, which may be statements"))
         }
         _ => Ok(()),
+    }
+}
+
+/// White space other than ASCII separates words to some databases, and is part of a word
+/// to others; within strings, names and comments it does not matter.
+fn check_spaces(text: &str, tokens: &[TokenWithSpan]) -> Result<(), Unparsed> {
+    let count = |text: &str| text.chars().filter(|c| c.is_whitespace() && !c.is_ascii()).count();
+    let all = count(text);
+    if all == 0 {
+        return Ok(());
+    }
+    let quoted = tokens.iter().map(|token| match &token.token {
+        Token::Word(word) if word.quote_style.is_none() => 0,
+        Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab) => 0,
+        other => count(&other.to_string()),
+    });
+    if quoted.sum::<usize>() == all {
+        Ok(())
+    } else {
+        Err(refused("the SQL text has white space that is not ASCII"))
     }
 }
 

@@ -6,7 +6,7 @@ use sqlparser::ast::{
     ObjectType, RenameTableNameKind, Statement, UtilityOption, Value,
 };
 
-use super::{Walk, action};
+use super::{Walk, action, names};
 
 /// Whether an EXPLAIN runs what it explains.
 pub(super) fn explain_executes(statement: &Statement) -> bool {
@@ -153,9 +153,13 @@ impl Walk {
                 self.calls(&function.name);
                 self.acts("sql:call");
             }
-            Statement::Execute { name, .. } => {
-                if let Some(name) = name {
-                    self.calls(name);
+            Statement::Execute { name, immediate, .. } => {
+                let named = name.as_ref().map(names::function);
+                // Where the dialect knows no such statement, the word is the name.
+                if *immediate || named.as_deref() == Some("immediate") {
+                    self.functions.insert("execute_immediate".to_owned());
+                } else {
+                    self.functions.extend(named);
                 }
                 self.acts("sql:call");
             }
