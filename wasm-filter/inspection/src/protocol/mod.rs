@@ -15,13 +15,16 @@ mod grpc;
 mod head;
 mod http;
 mod json;
+mod jsonrpc;
 mod kubernetes;
 mod mcp;
 mod multipart;
 mod path;
 mod routing;
 mod shell;
+mod spelling;
 mod sql;
+mod uri;
 
 use self::detection::Detection;
 pub use self::head::{RequestHead, is_read};
