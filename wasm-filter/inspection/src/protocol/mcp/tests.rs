@@ -42,8 +42,9 @@ fn message(method: &Method, revision: McpRevision) -> (Vec<(&'static str, &'stat
         }
         format!(r#","_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}"#)
     } else {
-        format!(r#","protocolVersion":"{version}""#)
+        String::new()
     };
+    let meta = format!(r#","protocolVersion":"{version}"{meta}"#);
     let body = format!(r#"{{"jsonrpc":"2.0",{id}"method":"{name}","params":{{{PARAMS}{meta}}}}}"#);
     (headers, body)
 }
