@@ -65,6 +65,12 @@ fn without_message(
 ) -> Result<Vec<Command>, Unparsed> {
     headers.repeat_nothing()?;
     let revision = revision::of_session(plan, headers.version)?;
+    if revision.is_some_and(McpRevision::is_stateless) {
+        return Err(Unparsed::new(
+            UnparsedCode::MethodUnexpected,
+            "this revision has no sessions to listen to or to end",
+        ));
+    }
     let attributes = stamp(plan, revision, method, None);
     Ok(vec![command(name, String::new(), attributes)?])
 }

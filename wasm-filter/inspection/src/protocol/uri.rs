@@ -66,7 +66,7 @@ pub(super) fn parse(text: &str) -> Result<Uri, &'static str> {
     let decoded = segments(path, special, &mut normal)?;
     if let Some(query) = query {
         normal.push('?');
-        normalise(query, &mut normal)?;
+        normalise(query, Part::Query, &mut normal)?;
     }
     Ok(Uri { normal, scheme, host, path: decoded })
 }
@@ -130,7 +130,7 @@ fn segments(path: &str, special: bool, normal: &mut String) -> Result<String, &'
         if special && inner && segment.is_empty() {
             return Err("its path has an empty segment");
         }
-        let plain = normalise(segment, normal)?;
+        let plain = normalise(segment, Part::Path, normal)?;
         // Java's servers cut a segment's parameters off.
         let name = plain.split(|byte| *byte == b';').next().unwrap_or_default();
         if name == b"." || name == b".." {
@@ -141,11 +141,18 @@ fn segments(path: &str, special: bool, normal: &mut String) -> Result<String, &'
     String::from_utf8(decoded).map_err(|_| "its escapes do not decode to UTF-8")
 }
 
-/// Writes `part` to `normal`: escapes in upper case and only where they are needed.
+/// Where escapes are. In a query they may stand for anything, another URI for one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Path,
+    Query,
+}
+
+/// Writes `text` to `normal`: escapes in upper case and only where they are needed.
 /// Gives its bytes without escapes.
-fn normalise(part: &str, normal: &mut String) -> Result<Vec<u8>, &'static str> {
-    let mut plain = Vec::with_capacity(part.len());
-    let mut rest = part.as_bytes();
+fn normalise(text: &str, part: Part, normal: &mut String) -> Result<Vec<u8>, &'static str> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         let (byte, escaped) = if byte == b'%' {
@@ -156,6 +163,7 @@ fn normalise(part: &str, normal: &mut String) -> Result<Vec<u8>, &'static str> {
             (byte, false)
         };
         match byte {
+            _ if part == Part::Query => {}
             b'/' | b'\\' if escaped => return Err("it has an encoded slash or backslash"),
             0..0x20 | 0x7f => return Err("it has an encoded control character"),
             b'%' if matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()) => {

@@ -183,3 +183,21 @@ fn what_is_approved_is_bound_to_the_parameters_but_not_to_what_each_try_has_of_i
         assert_ne!(digest(params), plain, "{params}");
     }
 }
+
+#[test]
+fn the_command_in_an_argument_is_a_command_of_its_own() {
+    let plan: McpPlan = serde_json::from_str(
+        r#"{"embedded":[{"tool":"run_*","at":"/query","as":{"sql":"postgresql"}}]}"#,
+    )
+    .unwrap();
+    let actions = |tool: &str| {
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"query":"DELETE FROM t"}}}}}}"#
+        );
+        read(&plan, &[], &body).map(|commands| {
+            commands.iter().map(|command| command.action.name()).collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(actions("run_sql"), Ok(vec!["mcp:tools/call", "sql:delete"]));
+    assert_eq!(actions("ask"), Ok(vec!["mcp:tools/call"]));
+}
