@@ -161,10 +161,15 @@ impl Exchange<'_> {
             headers.repeat(self.plan, revision, &call, &params)?;
         }
         let mut attributes = stamp(self.plan, revision, &call.method, call.id);
-        attributes.extend(params.attributes);
         if let Some(params) = call.params {
             attributes
                 .insert("params_sha256".to_owned(), Value::from(params_digest(params).to_string()));
+        }
+        if params.watched.len() >= self.limits.commands {
+            return Err(Unparsed::new(
+                UnparsedCode::TooManyCommands,
+                "the request has more subscriptions than the limit",
+            ));
         }
         let mut commands = Vec::new();
         for uri in params.watched {
@@ -172,6 +177,7 @@ impl Exchange<'_> {
             params::describe(&uri, &mut attributes);
             commands.push(command("mcp:resources/subscribe", uri.normal, attributes)?);
         }
+        attributes.extend(params.attributes);
         if let (Some(tool), Some(arguments)) = (params.tool, attributes.get("arguments")) {
             let tool = Some(tool.as_str());
             commands = embedded::commands(&self.plan.embedded, tool, arguments, self.limits)?;

@@ -101,24 +101,29 @@ impl<'a> Headers<'a> {
         let arguments = params.attributes.get("arguments").unwrap_or(&Value::Null);
         for known in &known {
             let header = self.params.iter().find(|(name, _)| is(known, name));
+            let header = header.map(|(_, header)| decode(header)).transpose()?;
             let argument = document::lookup(arguments, &known.at)?;
             match (header, argument.filter(|argument| !argument.is_null())) {
                 (None, None) => {}
                 (None, Some(_)) if !required => {}
                 (None, Some(_)) => return Err(mismatch("an `Mcp-Param` header is missing")),
-                (Some((_, header)), Some(argument)) if says(&decode(header)?, argument) => {}
+                (Some(header), Some(argument))
+                    if scalar(argument).is_some_and(|said| said == header) => {}
                 (Some(_), _) => return Err(no_argument()),
             }
         }
         // Which argument another header repeats stands in the tool's schema, which is
         // not here: it must at least be one.
-        for (name, header) in &self.params {
-            let header = decode(header)?;
-            if !known.iter().any(|known| is(known, name)) && !is_among(&header, arguments) {
-                return Err(no_argument());
-            }
+        let mut others = self.params.iter().filter(|(name, _)| !known.iter().any(|k| is(k, name)));
+        let mut scalars = Vec::new();
+        if !self.params.is_empty() {
+            collect(arguments, &mut scalars);
+            scalars.sort_unstable();
         }
-        Ok(())
+        others.try_for_each(|(_, header)| {
+            let header = decode(header)?;
+            scalars.binary_search(&header).map(|_| ()).map_err(|_| no_argument())
+        })
     }
 }
 
@@ -126,24 +131,24 @@ fn is(known: &ParamHeaderPlan, name: &str) -> bool {
     known.header.eq_ignore_ascii_case(name)
 }
 
-/// Whether a header says `value`: a string, an integer or a boolean.
-fn says(header: &str, value: &Value) -> bool {
+/// What a header says of an argument: a string, an integer or a boolean; none of others.
+fn scalar(value: &Value) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => header == text,
-        Value::Bool(value) => header == if *value { "true" } else { "false" },
-        Value::Number(number) => {
-            (number.is_i64() || number.is_u64()) && header == number.to_string()
-        }
-        _ => false,
+        Value::String(text) => Some(text.as_str().into()),
+        Value::Bool(true) => Some("true".into()),
+        Value::Bool(false) => Some("false".into()),
+        Value::Number(number) if number.is_f64() => None,
+        Value::Number(number) => Some(number.to_string().into()),
+        _ => None,
     }
 }
 
-/// Whether a header says `value` or one that is in it by names alone, as the place of an
-/// argument is.
-fn is_among(header: &str, value: &Value) -> bool {
+/// Collects the scalars in `value` that are reached by names alone, as an argument in a
+/// header is.
+fn collect<'v>(value: &'v Value, scalars: &mut Vec<Cow<'v, str>>) {
     match value {
-        Value::Object(members) => members.values().any(|member| is_among(header, member)),
-        scalar => says(header, scalar),
+        Value::Object(members) => members.values().for_each(|member| collect(member, scalars)),
+        value => scalars.extend(scalar(value)),
     }
 }
 
