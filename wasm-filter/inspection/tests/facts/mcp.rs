@@ -1,10 +1,13 @@
 //! MCP messages.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use chaperone_inspection::facts::{Command, Facts};
 use chaperone_inspection::plan::{Limits, McpPlan, ProtocolPlan};
 use chaperone_inspection::protocol::inspect_body;
+use proptest::prelude::*;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{body, cases, code, conform, head};
 
@@ -116,5 +119,56 @@ fn turned(value: &Value) -> String {
             format!("[{}]", items.iter().map(turned).collect::<Vec<_>>().join(","))
         }
         scalar => scalar.to_string(),
+    }
+}
+
+proptest! {
+    /// A tool by any name, and a header that repeats it: read as what it is, and with
+    /// another name in the header not at all.
+    #[test]
+    fn a_call_is_of_the_tool_that_it_names_and_its_header_repeats(
+        name in "[ -~é世\u{200b}]{1,12}",
+        other in "[ -~]{0,12}",
+        encoded: bool,
+        text in ".{0,20}",
+    ) {
+        let version = "2026-07-28";
+        let body = json!({
+            "jsonrpc": "2.0", "id": text, "method": "tools/call", "params": {
+                "name": name, "arguments": { "text": text },
+                "_meta": { "io.modelcontextprotocol/protocolVersion": version },
+            },
+        });
+        let facts = |header: &str| {
+            let headers = [
+                ("content-type", "application/json"),
+                ("mcp-protocol-version", version),
+                ("mcp-method", "tools/call"),
+                ("mcp-name", header),
+            ];
+            let head = head("POST", "/mcp", &headers);
+            let plan = ProtocolPlan::Mcp(McpPlan::default());
+            inspect_body(&plan, &Limits::default(), &head, body.to_string().as_bytes())
+        };
+        let looks_encoded = name.starts_with("=?base64?") && name.ends_with("?=");
+        let repeated = if encoded || !name.is_ascii() || looks_encoded {
+            format!("=?base64?{}?=", STANDARD.encode(&name))
+        } else {
+            name.clone()
+        };
+        let visible = name.trim() == name && !name.contains('\u{200b}');
+        let read = facts(&repeated);
+        if visible {
+            prop_assert_eq!(read.commands.len(), 1, "{:?}", read);
+            prop_assert_eq!(&read.commands[0].resource, &name);
+            prop_assert_eq!(&read.commands[0].attributes["tool"], &name);
+            prop_assert_eq!(&read.commands[0].attributes["id"], &text);
+            prop_assert_eq!(&read.commands[0].attributes["arguments"]["text"], &text);
+        } else {
+            prop_assert_eq!(code(&read), Some("field_malformed".to_owned()));
+        }
+        if visible && other != name {
+            prop_assert_eq!(code(&facts(&other)), Some("header_mismatch".to_owned()));
+        }
     }
 }
