@@ -16,7 +16,7 @@ pub(super) struct Uri {
     pub(super) normal: String,
     /// The scheme in lower case.
     pub(super) scheme: String,
-    /// The host in lower case, without its port; none when there is no authority or an
+    /// The host decoded and in lower case, without its port; none when there is no authority or an
     /// empty one.
     pub(super) host: Option<String>,
     /// The path with its escapes decoded, without the query.
@@ -94,31 +94,46 @@ fn host(
     let (host, port) = if let Some(inside) = authority.strip_prefix('[') {
         let (address, port) = inside.split_once(']').ok_or("its host is no address")?;
         let address: Ipv6Addr = address.parse().map_err(|_| "its host is no address")?;
-        (format!("[{address}]"), port)
+        let host = format!("[{address}]");
+        normal.push_str(&host);
+        (host, port)
     } else {
         let end = authority.find(':').unwrap_or(authority.len());
         let (name, port) = authority.split_at_checked(end).unwrap_or((authority, ""));
-        // No escapes: some decode them and some do not.
-        if name.is_empty() || !name.chars().all(is_plain) {
-            return Err("its host is not a plain name");
-        }
-        let lower = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-        if lower.split('.').any(str::is_empty) {
-            return Err("its host has an empty label");
-        }
-        if special && is_numeric(&lower) && lower.parse::<Ipv4Addr>().is_err() {
-            return Err("its host is an address in an unusual form");
-        }
-        (lower, port)
+        (if special { machine(name, normal)? } else { name_of_its_own(name, normal)? }, port)
     };
-    // A host of another scheme may be a name of its own, in which case counts.
-    let name = authority.strip_suffix(port).unwrap_or(authority);
-    normal.push_str(if special { &host } else { name });
+    if host.split('.').any(str::is_empty) {
+        return Err("its host has an empty label");
+    }
     if let Some(port) = self::port(port, scheme)? {
         normal.push(':');
         normal.push_str(port);
     }
     Ok(Some(host))
+}
+
+/// The host of a scheme that browsers know: a machine's name or address.
+fn machine(name: &str, normal: &mut String) -> Result<String, &'static str> {
+    // No escapes: some decode them and some do not.
+    if !name.chars().all(is_plain) {
+        return Err("its host is not a plain name");
+    }
+    let host = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+    if is_numeric(&host) && host.parse::<Ipv4Addr>().is_err() {
+        return Err("its host is an address in an unusual form");
+    }
+    normal.push_str(&host);
+    Ok(host)
+}
+
+/// The host of another scheme, which may be the name of anything: `greeting://Ada%20L`.
+fn name_of_its_own(name: &str, normal: &mut String) -> Result<String, &'static str> {
+    let plain = normalise(name, Part::Path, normal)?;
+    let host = String::from_utf8(plain).map_err(|_| "its escapes do not decode to UTF-8")?;
+    if host.contains(['@', ':', '[', ']', '?']) {
+        return Err("its host has a delimiter in it");
+    }
+    Ok(host.to_lowercase())
 }
 
 fn is_plain(c: char) -> bool {
@@ -248,6 +263,8 @@ mod tests {
             ("postgres://me@DB:5432/t", "postgres://me@DB:5432/t", Some("db"), "/t"),
             ("http://127.0.0.1/", "http://127.0.0.1/", Some("127.0.0.1"), "/"),
             ("db://Users/1", "db://Users/1", Some("users"), "/1"),
+            ("greeting://Ada%20%4C", "greeting://Ada%20L", Some("ada l"), ""),
+            ("greeting://José/x", "greeting://Jos%C3%A9/x", Some("josé"), "/x"),
             ("urn:isbn:123", "urn:isbn:123", None, "isbn:123"),
             ("notes:///日", "notes:///%E6%97%A5", None, "/日"),
             ("notes:///%e6%97%a5", "notes:///%E6%97%A5", None, "/日"),
@@ -296,6 +313,13 @@ mod tests {
             "http://user@a.example/",
             "db://user:secret@a.example/",
             "db://a@b@c/",
+            "db://../etc",
+            "db://%2e%2e/etc",
+            "db://a%2fb/",
+            "db://a%252fb/",
+            "db://a%40b/",
+            "db://a%3a1/",
+            "db://a%00/",
             "http://a.example:080/",
             "http://a.example:/",
             "http://a%2eexample/",
@@ -390,8 +414,8 @@ mod laws {
                     prop_assert_eq!(other.scheme(), &uri.scheme);
                     prop_assert_eq!(decoded(other.path()), uri.path.as_bytes(), "{}", text);
                     let host = other.host_str().filter(|host| !host.is_empty());
-                    let host = host.map(str::to_ascii_lowercase);
-                    let host = host.map(|host| host.trim_end_matches('.').to_owned());
+                    let host = host.map(|host| String::from_utf8(decoded(host)).unwrap());
+                    let host = host.map(|host| host.trim_end_matches('.').to_lowercase());
                     prop_assert_eq!(host, uri.host.clone(), "{}", text);
                 }
             }

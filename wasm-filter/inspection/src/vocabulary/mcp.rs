@@ -37,7 +37,7 @@ pub(super) static MCP: Family = Family {
         optional(
             "uri_host",
             AttributeKind::Text,
-            "The URI's host in lower case, without its port; absent when it has none.",
+            "The URI's host decoded and in lower case, without its port; absent when it has none.",
         ),
         optional(
             "uri_path",

@@ -6,6 +6,7 @@ use chaperone_inspection::protocol::inspect_body;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::mcp::{respaced, turned};
 use crate::{body, cases, code, conform, head};
 
 #[derive(Deserialize)]
@@ -28,14 +29,17 @@ struct A2aCase {
 
 impl A2aCase {
     fn facts(&self) -> Facts {
+        self.facts_of(&body(self.body.as_ref(), self.raw.clone()))
+    }
+
+    fn facts_of(&self, body: &[u8]) -> Facts {
         let content_type = self.content_type.as_deref().unwrap_or("application/json");
         let mut headers = vec![("content-type", content_type)];
         headers.extend(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let method = self.method.as_deref().unwrap_or("POST");
         let head = head(method, self.path.as_deref().unwrap_or("/a2a"), &headers);
         let plan = ProtocolPlan::A2a(self.plan.clone());
-        let body = body(self.body.as_ref(), self.raw.clone());
-        inspect_body(&plan, &Limits::default(), &head, &body)
+        inspect_body(&plan, &Limits::default(), &head, body)
     }
 }
 
@@ -51,4 +55,15 @@ fn a2a_makes_the_facts_that_were_reviewed() {
         assert!(facts.commands.len() <= 1, "{}", case.case);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The order of keys and the white space of a message change no fact.
+#[test]
+fn a_message_is_the_same_however_it_is_written() {
+    for case in cases::<A2aCase>("a2a", 90) {
+        let Some(body) = &case.body else { continue };
+        for other in [respaced(body), turned(body)] {
+            assert_eq!(case.facts_of(other.as_bytes()), case.facts(), "{}", case.case);
+        }
+    }
 }

@@ -100,12 +100,13 @@ fn the_method_the_id_and_the_name_are_those_that_serde_json_reads() {
     assert!(compared >= 70, "{compared}");
 }
 
-fn respaced(value: &Value) -> String {
+/// The same document with white space wherever it may be.
+pub(crate) fn respaced(value: &Value) -> String {
     serde_json::to_string_pretty(value).unwrap().replace('\n', "\r\n\t")
 }
 
 /// The keys of every object in the opposite order.
-fn turned(value: &Value) -> String {
+pub(crate) fn turned(value: &Value) -> String {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members.iter().collect();
