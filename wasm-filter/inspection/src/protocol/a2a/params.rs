@@ -136,7 +136,7 @@ impl Parts {
             }
         }
         if let Some(file) = object(part, "file", "file")? {
-            found.push(self.file(file)?);
+            found.push(self::file(file)?);
         }
         let [(kind, key, value)] = found.as_slice() else {
             return Err(malformed("a part has not exactly one content"));
@@ -161,28 +161,6 @@ impl Parts {
             _ => return Err(malformed("the content of a part is not a string")),
         }
         Ok(())
-    }
-
-    fn file<'v>(
-        &self,
-        file: &'v Object,
-    ) -> Result<(&'static str, &'static str, &'v Value), Unparsed> {
-        let _ = self;
-        let mut found = Vec::new();
-        for (camel, snake, key) in [
-            ("bytes", "bytes", "raw"),
-            ("fileWithBytes", "file_with_bytes", "raw"),
-            ("uri", "uri", "url"),
-            ("fileWithUri", "file_with_uri", "url"),
-        ] {
-            if let Some(value) = either(file, camel, snake)? {
-                found.push((key, value));
-            }
-        }
-        match found.as_slice() {
-            [(key, value)] => Ok(("file", key, value)),
-            _ => Err(malformed("a file has not exactly one content")),
-        }
     }
 
     fn uri(&mut self, text: &str) -> Result<(), Unparsed> {
@@ -210,6 +188,25 @@ impl Parts {
         if !self.data.is_empty() {
             attributes.insert("data".to_owned(), Value::Object(self.data));
         }
+    }
+}
+
+/// The content of a file of 0.3, by the kind and the name that it has as a part of 1.0.
+fn file(file: &Object) -> Result<(&'static str, &'static str, &Value), Unparsed> {
+    let mut found = Vec::new();
+    for (camel, snake, key) in [
+        ("bytes", "bytes", "raw"),
+        ("fileWithBytes", "file_with_bytes", "raw"),
+        ("uri", "uri", "url"),
+        ("fileWithUri", "file_with_uri", "url"),
+    ] {
+        if let Some(value) = either(file, camel, snake)? {
+            found.push((key, value));
+        }
+    }
+    match found.as_slice() {
+        [(key, value)] => Ok(("file", key, value)),
+        _ => Err(malformed("a file has not exactly one content")),
     }
 }
 
