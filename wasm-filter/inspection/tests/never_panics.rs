@@ -15,9 +15,14 @@ use serde_json::{Value, json};
 const STACK_BYTES: usize = 64 << 20;
 
 /// Good bodies of every protocol, to be spoilt.
-const GOOD: [&str; 8] = [
+const GOOD: [&str; 13] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":[1]}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"_meta":{"progressToken":1}}}"#,
+    r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/cancelled"}]"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"http://a.example:80/%41%7e;x?%2F"}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"SendMessage","params":{"message":{"parts":[{"text":"x"},{"url":"http://[::1]/%20"},{"data":{"a":1}}]}}}"#,
+    r#"{"message":{"parts":[{"kind":"file","file":{"bytes":""}}]},"configuration":{"pushNotificationConfig":{"url":"https://h.example/"}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"id":"t","taskId":"t"}}"#,
     r#"{"query":"SELECT 1","email":"a@example.com","n":[1.5,null,"\u00e9"]}"#,
     "q=SELECT+%2A+FROM+users&x=1",
     "WITH a AS (DELETE FROM users WHERE id = 1 OR 1 = 1 RETURNING *) SELECT f(x) FROM a, b",
@@ -90,6 +95,10 @@ fn plans() -> impl Strategy<Value = ProtocolPlan> {
     let mut plans = vec![
         json!("http"),
         json!("mcp"),
+        json!({ "mcp": { "revisions": ["2025-03-26", "2026-07-28"], "param_headers": [
+            { "header": "a", "at": "/a/0" },
+        ] } }),
+        json!("a2a"),
         json!({ "json": { "fields": { "email": "/email", "n": "/n/0" } } }),
     ];
     for dialect in
@@ -153,7 +162,7 @@ proptest! {
     fn no_request_makes_the_inspector_panic(
         plan in plans(),
         method in prop::sample::select(vec!["POST", "GET", "DELETE", "PATCH", "x"]),
-        path in prop_oneof![Just("/sql?q=1".to_owned()), ".{0,30}", "/[a-z%.;/0-9]{0,20}"],
+        path in prop_oneof![Just("/sql?q=1".to_owned()), ".{0,30}", "/(tasks|message:send|t:cancel|card|/){0,4}", "/[a-z%.;/0-9]{0,20}"],
         body in bodies(),
     ) {
         for kind in ["application/json", "application/sql", "application/x-www-form-urlencoded"] {

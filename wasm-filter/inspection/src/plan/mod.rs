@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::documents::{EmbeddedPlan, FormPlan, JsonPlan, Language};
 pub use self::grpc::GrpcPlan;
-pub use self::mcp::{A2aPlan, McpPlan};
+pub use self::mcp::{A2aPlan, McpPlan, McpRevision, ParamHeaderPlan};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;
 pub use self::queries::{ElasticsearchPlan, GraphqlPlan, KubernetesPlan};

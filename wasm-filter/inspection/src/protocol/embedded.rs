@@ -45,7 +45,7 @@ fn concerns(plan: &EmbeddedPlan, tool: Option<&str>) -> bool {
 }
 
 /// Whether `text` is `pattern`, in which `*` stands for any characters.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

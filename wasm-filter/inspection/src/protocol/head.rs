@@ -23,10 +23,15 @@ const METHOD_OVERRIDES: [&str; 3] =
     ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Headers that protocols read besides.
-const READ: [&str; 8] = [
+const READ: &[&str] = &[
     "content-type",
     "content-encoding",
     "upgrade",
+    // MCP and A2A.
+    "mcp-protocol-version",
+    "mcp-method",
+    "mcp-name",
+    "a2a-version",
     // SQL: prepared statements of Trino; schemas and preferences of PostgREST.
     "x-trino-prepared-statement",
     "x-presto-prepared-statement",
@@ -35,9 +40,12 @@ const READ: [&str; 8] = [
     "prefer",
 ];
 
+/// What the headers begin with in which MCP clients repeat arguments of tools.
+pub(super) const MCP_PARAM: &str = "mcp-param-";
+
 /// Whether a header, its name in lower case, has a part in how requests are read.
 pub fn is_read(name: &str) -> bool {
-    READ.contains(&name) || METHOD_OVERRIDES.contains(&name)
+    READ.contains(&name) || METHOD_OVERRIDES.contains(&name) || name.starts_with(MCP_PARAM)
 }
 
 impl<'a> RequestHead<'a> {
@@ -51,6 +59,19 @@ impl<'a> RequestHead<'a> {
             all.push_str(&value);
             list
         })
+    }
+
+    /// The value of a header that protocols know once: an error if it is there twice, the
+    /// same or not, since readers take the first, the last or both.
+    pub(crate) fn single(&self, name: &str) -> Result<Option<&'a str>, Unparsed> {
+        let mut values = self.headers.iter().filter(|(key, _)| *key == name);
+        match (values.next(), values.next()) {
+            (Some(_), Some(_)) => Err(Unparsed::new(
+                UnparsedCode::HeaderMismatch,
+                format!("`{name}` is there more than once"),
+            )),
+            (first, _) => Ok(first.map(|(_, value)| *value)),
+        }
     }
 
     /// The query without its question mark; empty when there is none.

@@ -1,32 +1,36 @@
-//! Model Context Protocol over streamable HTTP, revision 2025-06-18.
+//! Model Context Protocol over HTTP, revisions 2024-11-05 to 2026-07-28.
 //!
-//! One JSON-RPC 2.0 message a POST, with exactly the members that JSON-RPC names:
-//! another member, or a known one in another case, might be what the server reads.
+//! One JSON-RPC 2.0 message a POST, or a batch where the revision has batches.
+//! Revisions with sessions (`initialize`) and the stateless one are told apart by what
+//! the request says of itself, which header and body must say alike. What the revision
+//! does not have is refused: a server of another revision might have it.
+
+mod answer;
+mod headers;
+mod method;
+mod params;
+mod revision;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use self::headers::Headers;
+use self::method::Method;
+use self::params::Params;
+use super::jsonrpc::{self, Call, Message, Outcome, invalid};
 use super::{Reading, content, embedded};
 use crate::digest::Digest;
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
 use crate::json::document;
-use crate::plan::McpPlan;
+use crate::plan::{Limits, McpPlan, McpRevision};
 
 /// The commands of one request.
 pub(super) fn commands(plan: &McpPlan, request: &Reading<'_>) -> Result<Vec<Command>, Unparsed> {
-    let command = command(request)?;
-    let mut commands = Vec::new();
-    if command.action.name() == "mcp:tools/call"
-        && let Some(arguments) = command.attributes.get("arguments")
-    {
-        let tool = Some(command.resource.as_str());
-        commands = embedded::commands(&plan.embedded, tool, arguments, request.limits)?;
-    }
-    commands.insert(0, command);
-    Ok(commands)
-}
-
-fn command(request: &Reading<'_>) -> Result<Command, Unparsed> {
     let Reading { head, body, limits, .. } = *request;
+    let headers = Headers::of(head)?;
     match head.method {
         "POST" if body.is_empty() => Err(content::missing()),
         "POST" => {
@@ -34,10 +38,14 @@ fn command(request: &Reading<'_>) -> Result<Command, Unparsed> {
             if content::media_type(head)? != "application/json" {
                 return Err(content::unexpected("the content type is not `application/json`"));
             }
-            message(document::parse(body, limits.depth)?)
+            let exchange = Exchange { plan, headers: &headers, limits };
+            match document::parse(body, limits.depth)? {
+                Value::Array(messages) => exchange.batch(messages),
+                message => exchange.single(message),
+            }
         }
-        "GET" if body.is_empty() => without_message("mcp:stream", "GET"),
-        "DELETE" if body.is_empty() => without_message("mcp:session/end", "DELETE"),
+        "GET" if body.is_empty() => without_message(plan, &headers, "mcp:stream", "GET"),
+        "DELETE" if body.is_empty() => without_message(plan, &headers, "mcp:session/end", "DELETE"),
         "GET" | "DELETE" => Err(Unparsed::new(
             UnparsedCode::MethodUnexpected,
             "a message is sent by POST, and this request has a body",
@@ -48,160 +56,181 @@ fn command(request: &Reading<'_>) -> Result<Command, Unparsed> {
     }
 }
 
-fn without_message(name: &str, method: &str) -> Result<Command, Unparsed> {
-    let attributes = [("method".to_owned(), Value::from(method))].into_iter().collect();
-    Ok(Command { action: action(name)?, resource: String::new(), attributes })
+/// GET listens to a session, DELETE ends it: the stateless revision has neither.
+fn without_message(
+    plan: &McpPlan,
+    headers: &Headers<'_>,
+    name: &str,
+    method: &str,
+) -> Result<Vec<Command>, Unparsed> {
+    headers.repeat_nothing()?;
+    let revision = revision::of_session(plan, headers.version)?;
+    if revision.is_some_and(McpRevision::is_stateless) {
+        return Err(Unparsed::new(
+            UnparsedCode::MethodUnexpected,
+            "this revision has no sessions to listen to or to end",
+        ));
+    }
+    let attributes = stamp(plan, revision, method, None);
+    Ok(vec![command(name, String::new(), attributes)?])
 }
 
-fn message(message: Value) -> Result<Command, Unparsed> {
-    let mut message = match message {
-        Value::Object(message) => message,
-        Value::Array(_) => {
+/// What the messages of one request are read by.
+struct Exchange<'a> {
+    plan: &'a McpPlan,
+    headers: &'a Headers<'a>,
+    limits: &'a Limits,
+}
+
+impl Exchange<'_> {
+    fn single(&self, message: Value) -> Result<Vec<Command>, Unparsed> {
+        let message = jsonrpc::message(message)?;
+        let revision = revision::of_message(self.plan, self.headers.version, &message)?;
+        match message {
+            Message::Call(call) => self.call(revision, call, Some(self.headers)),
+            Message::Answer { id, outcome } => {
+                self.headers.repeat_nothing()?;
+                Ok(vec![self.answer(revision, id, &outcome)?])
+            }
+        }
+    }
+
+    /// Several messages at once, which only 2025-03-26 has: all of them calls, or all of
+    /// them answers (Sending Messages, 3).
+    fn batch(&self, messages: Vec<Value>) -> Result<Vec<Command>, Unparsed> {
+        let revision = revision::of_batch(self.plan, self.headers.version)?;
+        self.headers.repeat_nothing()?;
+        if messages.is_empty() {
+            return Err(invalid("a batch is empty"));
+        }
+        if messages.len() > self.limits.commands {
             return Err(Unparsed::new(
-                UnparsedCode::BatchRefused,
-                "a batch, which the protocol does not have since 2025-06-18",
+                UnparsedCode::TooManyCommands,
+                "the batch has more messages than the limit",
             ));
         }
-        _ => return Err(invalid("the message is not an object")),
-    };
-    if message.remove("jsonrpc").as_ref().and_then(Value::as_str) != Some("2.0") {
-        return Err(invalid("`jsonrpc` is not \"2.0\""));
+        let mut commands = Vec::new();
+        let mut ids = BTreeSet::new();
+        let mut answers = false;
+        for (index, message) in messages.into_iter().enumerate() {
+            let message = jsonrpc::message(message)?;
+            revision::agrees(&message, revision)?;
+            let answer = matches!(message, Message::Answer { .. });
+            if index > 0 && answer != answers {
+                return Err(invalid("a batch has both calls and answers"));
+            }
+            answers = answer;
+            let id = match &message {
+                Message::Call(call) => call.id.as_ref(),
+                Message::Answer { id, .. } => Some(id),
+            };
+            if id.is_some_and(|id| !ids.insert(id.to_string())) {
+                return Err(invalid("a batch has the same `id` twice"));
+            }
+            match message {
+                // "MUST NOT be part of a JSON-RPC batch" (Lifecycle, Initialization).
+                Message::Call(call) if call.method == "initialize" => {
+                    return Err(invalid("a batch has `initialize` in it"));
+                }
+                Message::Call(call) => commands.extend(self.call(Some(revision), call, None)?),
+                Message::Answer { id, outcome } => {
+                    commands.push(self.answer(Some(revision), id, &outcome)?);
+                }
+            }
+        }
+        Ok(commands)
     }
-    let id = match message.remove("id") {
-        None => None,
-        Some(id) if id.is_string() || id.is_i64() || id.is_u64() => Some(id),
-        Some(_) => return Err(invalid("`id` is neither a string nor an integer")),
-    };
-    let command = match message.remove("method") {
-        None => response(&mut message, id)?,
-        Some(Value::String(method)) => request(&method, &mut message, id)?,
-        Some(_) => return Err(invalid("`method` is not a string")),
-    };
-    if message.is_empty() {
-        Ok(command)
-    } else {
-        Err(invalid("the message has a member that JSON-RPC does not name"))
+
+    /// A request or notification; `headers` are those that repeat parts of it.
+    fn call(
+        &self,
+        revision: Option<McpRevision>,
+        call: Call,
+        headers: Option<&Headers<'_>>,
+    ) -> Result<Vec<Command>, Unparsed> {
+        let method = Method::find(&call.method, revision, &self.plan.revisions)
+            .ok_or_else(jsonrpc::unknown)?;
+        match (method.is_notification(), &call.id) {
+            (true, Some(_)) => return Err(invalid("a notification has no `id`")),
+            (true, None) | (false, Some(_)) => {}
+            // Some servers run it all the same, and answer to nobody.
+            (false, None) => return Err(invalid("a request needs an `id`")),
+        }
+        let params = Params::read(method, call.params.as_ref())?;
+        if let Some(headers) = headers {
+            headers.repeat(self.plan, revision, &call, &params)?;
+        }
+        let mut attributes = stamp(self.plan, revision, &call.method, call.id);
+        if let Some(params) = call.params {
+            attributes
+                .insert("params_sha256".to_owned(), Value::from(params_digest(params).to_string()));
+        }
+        if params.watched.len() >= self.limits.commands {
+            return Err(Unparsed::new(
+                UnparsedCode::TooManyCommands,
+                "the request has more subscriptions than the limit",
+            ));
+        }
+        let mut commands = Vec::new();
+        for uri in params.watched {
+            let mut attributes = attributes.clone();
+            params::describe(&uri, &mut attributes);
+            commands.push(command("mcp:resources/subscribe", uri.normal, attributes)?);
+        }
+        attributes.extend(params.attributes);
+        if let (Some(tool), Some(arguments)) = (params.tool, attributes.get("arguments")) {
+            let tool = Some(tool.as_str());
+            commands = embedded::commands(&self.plan.embedded, tool, arguments, self.limits)?;
+        }
+        let name = if method.is_notification() { "notification" } else { method.name };
+        commands.insert(0, command(&format!("mcp:{name}"), params.resource, attributes)?);
+        Ok(commands)
+    }
+
+    /// The client's answer to a request of the server.
+    fn answer(
+        &self,
+        revision: Option<McpRevision>,
+        id: Value,
+        outcome: &Outcome,
+    ) -> Result<Command, Unparsed> {
+        if revision.is_some_and(McpRevision::is_stateless) {
+            return Err(invalid("in this revision clients send no answers"));
+        }
+        let mut attributes = stamp(self.plan, revision, "response", Some(id));
+        answer::describe(outcome, &mut attributes);
+        command("mcp:response", String::new(), attributes)
     }
 }
 
-/// The client's answer to a request of the server.
-fn response(message: &mut Map<String, Value>, id: Option<Value>) -> Result<Command, Unparsed> {
-    let id = id.ok_or_else(|| invalid("the message has neither `method` nor `id`"))?;
-    match (message.remove("result"), message.remove("error")) {
-        (Some(_), None) | (None, Some(Value::Object(_))) => {}
-        _ => return Err(invalid("an answer has a `result` or an `error` object")),
-    }
-    let mut attributes = Attributes::new();
-    attributes.insert("method".to_owned(), Value::from("response"));
-    attributes.insert("id".to_owned(), id);
-    Ok(Command { action: action("mcp:response")?, resource: String::new(), attributes })
-}
-
-fn request(
+/// What every command says.
+fn stamp(
+    plan: &McpPlan,
+    revision: Option<McpRevision>,
     method: &str,
-    message: &mut Map<String, Value>,
     id: Option<Value>,
-) -> Result<Command, Unparsed> {
-    let kind = Kind::of(method)
-        .ok_or_else(|| Unparsed::new(UnparsedCode::MethodUnknown, "the method is not known"))?;
-    match (&kind, &id) {
-        (Kind::Notification, Some(_)) => return Err(invalid("a notification has no `id`")),
-        (Kind::Notification, None) | (_, Some(_)) => {}
-        // Some servers run it all the same, and answer to nobody.
-        (_, None) => return Err(invalid("a request needs an `id`")),
-    }
-    let params = match message.remove("params") {
-        None => None,
-        Some(Value::Object(params)) => Some(params),
-        Some(_) => return Err(invalid("`params` is not an object")),
-    };
+) -> Attributes {
     let mut attributes = Attributes::new();
     attributes.insert("method".to_owned(), Value::from(method));
     if let Some(id) = id {
         attributes.insert("id".to_owned(), id);
     }
-    let mut resource = String::new();
-    if let Some(member) = kind.resource_member() {
-        resource = resource_name(params.as_ref(), member)?;
-        if matches!(kind, Kind::Named)
-            && let Some(arguments) = arguments(params.as_ref())?
-        {
-            attributes.insert("arguments".to_owned(), arguments.clone().into());
-        }
+    if let Some(revision) = revision {
+        attributes.insert("protocol_version".to_owned(), Value::from(revision.name()));
     }
-    if let Some(params) = params {
-        attributes
-            .insert("params_sha256".to_owned(), Value::from(params_digest(params).to_string()));
+    if let Some(server) = &plan.server {
+        attributes.insert("server".to_owned(), Value::from(server.as_str()));
     }
-    let name = if matches!(kind, Kind::Notification) { "notification" } else { method };
-    Ok(Command { action: action(&format!("mcp:{name}"))?, resource, attributes })
+    attributes
 }
 
-/// What a method's parameters say.
-enum Kind {
-    /// `notifications/*`.
-    Notification,
-    /// `params.name` names what it acts on.
-    Named,
-    /// `params.uri` does.
-    ByUri,
-    /// It acts on the service.
-    Plain,
-}
-
-impl Kind {
-    fn of(method: &str) -> Option<Self> {
-        match method {
-            "tools/call" | "prompts/get" => Some(Self::Named),
-            "resources/read" | "resources/subscribe" | "resources/unsubscribe" => Some(Self::ByUri),
-            "initialize"
-            | "ping"
-            | "logging/setLevel"
-            | "completion/complete"
-            | "tools/list"
-            | "prompts/list"
-            | "resources/list"
-            | "resources/templates/list" => Some(Self::Plain),
-            other => {
-                let rest = other.strip_prefix("notifications/")?;
-                (!rest.is_empty()).then_some(Self::Notification)
-            }
-        }
-    }
-
-    const fn resource_member(&self) -> Option<&'static str> {
-        match self {
-            Self::Named => Some("name"),
-            Self::ByUri => Some("uri"),
-            Self::Notification | Self::Plain => None,
-        }
-    }
-}
-
-fn resource_name(params: Option<&Map<String, Value>>, member: &str) -> Result<String, Unparsed> {
-    let params = params.ok_or_else(|| invalid("the method needs `params`"))?;
-    document::only_spelling(params, member)?;
-    match params.get(member) {
-        Some(Value::String(name)) if !name.is_empty() => Ok(name.clone()),
-        _ => Err(invalid(&format!("`params.{member}` is not a string with something in it"))),
-    }
-}
-
-fn arguments(params: Option<&Map<String, Value>>) -> Result<Option<&Map<String, Value>>, Unparsed> {
-    let Some(params) = params else { return Ok(None) };
-    document::only_spelling(params, "arguments")?;
-    match params.get("arguments") {
-        None => Ok(None),
-        Some(Value::Object(arguments)) => Ok(Some(arguments)),
-        Some(_) => Err(invalid("`params.arguments` is not an object")),
-    }
-}
-
-/// The digest of the parameters. Each try has a progress token of its own, which
-/// must not make it another action; an empty `_meta` says nothing either.
+/// The digest of the parameters. Each try has a progress token and a trace context of
+/// its own, which must not make it another action; an empty `_meta` says nothing either.
 fn params_digest(mut params: Map<String, Value>) -> Digest {
     if let Some(Value::Object(meta)) = params.get_mut("_meta") {
-        meta.remove("progressToken");
+        for own in ["progressToken", "traceparent", "tracestate"] {
+            meta.remove(own);
+        }
         if meta.is_empty() {
             params.remove("_meta");
         }
@@ -209,90 +238,8 @@ fn params_digest(mut params: Map<String, Value>) -> Digest {
     Digest::of(document::canonical(&Value::Object(params)).as_bytes())
 }
 
-fn action(name: &str) -> Result<Action, Unparsed> {
+fn command(name: &str, resource: String, attributes: Attributes) -> Result<Command, Unparsed> {
     // Every name given here stands in the vocabulary; a test holds that.
-    Action::named(name)
-        .ok_or_else(|| Unparsed::new(UnparsedCode::MethodUnknown, "the method is not known"))
-}
-
-fn invalid(why: &str) -> Unparsed {
-    Unparsed::new(UnparsedCode::JsonRpcInvalid, why)
-}
-
-#[cfg(test)]
-mod tests {
-    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    use super::*;
-    use crate::plan::Limits;
-    use crate::protocol::RequestHead;
-    use crate::vocabulary::{self, ResourceKind};
-
-    fn post(body: &str) -> Result<Command, UnparsedCode> {
-        let head = RequestHead {
-            method: "POST",
-            authority: "a.example",
-            path: "/mcp",
-            headers: &[("content-type", "application/json")],
-        };
-        let body = body.as_bytes();
-        let limits = &Limits::default();
-        command(&Reading { head: &head, body, limits, paths: &[] })
-            .map_err(|unparsed| unparsed.code)
-    }
-
-    #[test]
-    fn every_mcp_action_of_the_vocabulary_can_be_asked_for() {
-        for spec in vocabulary::actions().filter(|spec| spec.name.starts_with("mcp:")) {
-            let method = match spec.name {
-                // These are no methods of JSON-RPC.
-                "mcp:response" | "mcp:stream" | "mcp:session/end" => continue,
-                "mcp:notification" => {
-                    let body = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
-                    assert_eq!(post(body).map(|command| command.action.name()), Ok(spec.name));
-                    continue;
-                }
-                name => name.trim_start_matches("mcp:"),
-            };
-            let body = format!(
-                r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{"name":"n","uri":"u"}}}}"#
-            );
-            let command = post(&body).unwrap_or_else(|code| panic!("{method}: {code:?}"));
-            assert_eq!(command.action.name(), spec.name);
-            let expected = match spec.resource {
-                ResourceKind::Tool | ResourceKind::Prompt => "n",
-                ResourceKind::McpResource => "u",
-                _ => "",
-            };
-            assert_eq!(command.resource, expected, "{method}");
-        }
-    }
-
-    #[test]
-    fn what_is_approved_is_bound_to_the_parameters_but_not_to_their_progress_token() {
-        let digest = |params: &str| {
-            let body =
-                format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#);
-            post(&body).map(|command| command.attributes["params_sha256"].clone())
-        };
-        let plain = digest(r#"{"name":"n","arguments":{"id":7,"to":"x"}}"#);
-        let same = [
-            r#"{"arguments":{"to":"x","id":7.0},"name":"n"}"#,
-            r#"{"name":"n","arguments":{"id":7,"to":"x"},"_meta":{}}"#,
-            r#"{"name":"n","arguments":{"id":7,"to":"x"},"_meta":{"progressToken":"p"}}"#,
-        ];
-        for params in same {
-            assert_eq!(digest(params), plain, "{params}");
-        }
-        let others = [
-            r#"{"name":"n","arguments":{"id":8,"to":"x"}}"#,
-            r#"{"name":"n","arguments":{"id":"7","to":"x"}}"#,
-            r#"{"name":"n","arguments":{"id":7,"to":"x"},"_meta":{"x":1}}"#,
-            r#"{"name":"n","arguments":{"id":7,"to":"x","progressToken":1}}"#,
-        ];
-        for params in others {
-            assert_ne!(digest(params), plain, "{params}");
-        }
-    }
+    let action = Action::named(name).ok_or_else(jsonrpc::unknown)?;
+    Ok(Command { action, resource, attributes })
 }

@@ -15,6 +15,7 @@ mod grpc;
 mod head;
 mod http;
 mod json;
+mod jsonrpc;
 mod kubernetes;
 mod mcp;
 mod multipart;
@@ -22,7 +23,9 @@ mod path;
 mod reachable;
 mod routing;
 mod shell;
+mod spelling;
 mod sql;
+mod uri;
 
 use std::collections::BTreeSet;
 
