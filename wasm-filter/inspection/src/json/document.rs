@@ -10,8 +10,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
+use super::path::{Segment, Selector};
 use crate::facts::{Unparsed, UnparsedCode};
-use crate::plan::JsonPointer;
+use crate::plan::{FieldPath, JsonPointer};
 
 /// The deepest nesting that is read whatever the limits say: `Value` is dropped
 /// and written by recursion, and a Wasm stack is small.
@@ -72,6 +73,55 @@ pub fn lookup<'v>(
         }
     }
     Ok(Some(value))
+}
+
+/// What `field` means in `document`: one value, or the list of those that a path with
+/// wildcards or descendants meets, in the order of the document; `None` if there is none.
+/// Keys that differ in case only are an error as for [`lookup`].
+pub fn select(document: &Value, field: &FieldPath) -> Result<Option<Value>, Unparsed> {
+    let path = match field {
+        FieldPath::Pointer(pointer) => return Ok(lookup(document, pointer)?.cloned()),
+        FieldPath::Query(path) => path,
+    };
+    let mut met = vec![document];
+    for segment in path.segments() {
+        let mut next = Vec::new();
+        for value in met {
+            step(segment, value, &mut next)?;
+        }
+        met = next;
+    }
+    let mut met = met.into_iter().cloned();
+    Ok(if path.is_singular() {
+        met.next()
+    } else {
+        Some(met.collect::<Vec<_>>()).filter(|met| !met.is_empty()).map(Value::Array)
+    })
+}
+
+/// Adds what `segment` goes to from `value`. A document nests no deeper than
+/// [`MAX_DEPTH`], and so does this.
+fn step<'v>(segment: &Segment, value: &'v Value, met: &mut Vec<&'v Value>) -> Result<(), Unparsed> {
+    match (&segment.selector, value) {
+        (Selector::Name(name), Value::Object(object)) => {
+            only_spelling(object, &name.exact)?;
+            met.extend(object.get(&name.exact));
+        }
+        (Selector::Index(index), Value::Array(items)) => {
+            met.extend(usize::try_from(*index).ok().and_then(|index| items.get(index)));
+        }
+        (Selector::Wildcard, Value::Object(object)) => met.extend(object.values()),
+        (Selector::Wildcard, Value::Array(items)) => met.extend(items),
+        _ => {}
+    }
+    if segment.descendant {
+        match value {
+            Value::Object(object) => object.values().try_for_each(|v| step(segment, v, met))?,
+            Value::Array(items) => items.iter().try_for_each(|v| step(segment, v, met))?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// An error if `object` has a key that differs from `key` in case only.
@@ -461,6 +511,25 @@ mod tests {
         let unparsed = parse(b"[\n\"a\xff\"]", 8).unwrap_err();
         assert_eq!(unparsed.code, UnparsedCode::Utf8Invalid);
         assert_eq!(unparsed.detail, "the body is not UTF-8, at line 2 column 3 (byte 4)");
+    }
+
+    #[test]
+    fn a_path_means_one_value_or_the_list_of_those_that_it_meets() {
+        let document = json!({ "a": [{ "b": 1 }, { "b": [2] }, 3], "c": { "b": null } });
+        let select =
+            |path: &str| select(&document, &FieldPath::try_from(path.to_owned()).unwrap()).unwrap();
+        assert_eq!(select("$.c.b"), Some(json!(null)));
+        assert_eq!(select("$.c.x"), None);
+        assert_eq!(select("$.a[1].b[0]"), Some(json!(2)));
+        assert_eq!(select("$.a[*].b"), Some(json!([1, [2]])));
+        assert_eq!(select("$..b"), Some(json!([1, [2], null])));
+        assert_eq!(select("$..x"), None);
+        assert_eq!(select("/a/2"), Some(json!(3)));
+        assert_eq!(select("$"), Some(document.clone()));
+        let twice = json!({ "x": { "B": 1 } });
+        let path = FieldPath::try_from("$..b".to_owned()).unwrap();
+        let code = super::select(&twice, &path).unwrap_err().code;
+        assert_eq!(code, UnparsedCode::JsonKeyAmbiguous);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::path::{self, Path, Selector};
+use crate::json::path::{Path, Selector};
 
 /// All field rules of a profile.
 #[derive(Debug, Default)]
@@ -51,12 +51,12 @@ impl Fields {
 
     /// Whether a key, as it stands, may be one of those that are masked anywhere.
     fn may_mask_anywhere(&self, key: &[u8]) -> bool {
-        let start = path::normalised(key).next().map_or(0, usize::from);
+        let start = crate::json::path::normalised(key).next().map_or(0, usize::from);
         let lengths = self.lengths.get(start).copied().unwrap_or_default();
-        lengths != 0 && lengths & length_bit(path::normalised(key).count()) != 0
+        lengths != 0 && lengths & length_bit(crate::json::path::normalised(key).count()) != 0
     }
 
-    fn segment(&self, state: State) -> Option<&path::Segment> {
+    fn segment(&self, state: State) -> Option<&crate::json::path::Segment> {
         self.paths.get(state.rule)?.segments().get(state.segment)
     }
 
@@ -122,7 +122,7 @@ impl Place {
             return None;
         }
         self.name.clear();
-        self.name.extend(path::normalised(key));
+        self.name.extend(crate::json::path::normalised(key));
         let anywhere = fields.anywhere.get(&self.name).copied();
         anywhere.or(self.step(fields, Child::Member))
     }
@@ -160,7 +160,7 @@ impl Place {
             let Some(segment) = fields.segment(state) else { continue };
             let matched = match (&segment.selector, child) {
                 (Selector::Wildcard, _) => true,
-                (Selector::Name(name), Child::Member) => *name == self.name,
+                (Selector::Name(name), Child::Member) => name.normalised == self.name,
                 (Selector::Index(wanted), Child::Element(index)) => *wanted == index,
                 _ => false,
             };

@@ -6,7 +6,6 @@
 mod content_type;
 mod fields;
 mod json;
-pub mod path;
 pub mod profile;
 mod sse;
 mod text;
@@ -17,12 +16,12 @@ use std::sync::Arc;
 use self::content_type::Carrier;
 use self::fields::{Fields, RuleId};
 use self::json::JsonMasker;
-use self::path::{Path, PathError};
 use self::profile::Profile;
 use self::sse::SseMasker;
 use self::text::SniffingMasker;
 use crate::detect::{DetectorId, Detectors};
 use crate::json::escape::EscapeError;
+use crate::json::path::{Path, PathError};
 use crate::json::tokenizer::JsonError;
 
 /// What stands in the place of a string that is masked whole.

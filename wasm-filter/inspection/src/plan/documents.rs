@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{JsonPointer, SqlDialect};
+use super::{FieldPath, JsonPointer, SqlDialect};
 
 /// How a JSON body is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +13,7 @@ use super::{JsonPointer, SqlDialect};
 pub struct JsonPlan {
     /// Attribute names to where their values are.
     #[serde(default)]
-    pub fields: BTreeMap<String, JsonPointer>,
+    pub fields: BTreeMap<String, FieldPath>,
     /// Texts in it that are commands of another language.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub embedded: Vec<EmbeddedPlan>,

@@ -6,6 +6,7 @@
 //! made under another version of it.
 
 mod documents;
+mod field;
 mod grpc;
 mod mcp;
 mod pointer;
@@ -18,6 +19,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use self::documents::{EmbeddedPlan, FormPlan, JsonPlan, Language};
+pub use self::field::FieldPath;
 pub use self::grpc::GrpcPlan;
 pub use self::mcp::{A2aPlan, McpPlan, McpRevision, ParamHeaderPlan};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
@@ -140,6 +142,9 @@ pub struct DetectPlan {
     /// The detectors, by name.
     #[cfg_attr(feature = "schema", schemars(with = "BTreeSet<String>"))]
     pub detectors: BTreeSet<DetectorId>,
+    /// Where to look in a JSON body; by default at the whole request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldPath>,
 }
 
 /// What becomes of requests for an upgrade: what goes through one is not read.

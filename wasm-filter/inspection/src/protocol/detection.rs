@@ -6,15 +6,19 @@ use std::collections::BTreeSet;
 
 use super::{Reading, content, path};
 use crate::detect::{DetectorId, Detectors};
-use crate::json::escape;
 use crate::json::tokenizer::{Kind, Tokenizer};
-use crate::plan::DetectPlan;
+use crate::json::{document, escape};
+use crate::plan::{DetectPlan, FieldPath};
 
 /// What `plan` asks for and the request holds: in its path and query, decoded, and in
 /// its body. Of a JSON body every key, string and number is a text, decoded; of a form
 /// every name and value; any other body is one text.
 pub(super) fn contains(plan: &DetectPlan, request: &Reading<'_>) -> BTreeSet<DetectorId> {
     let mut search = Search { detectors: Detectors::new(&plan.detectors), found: BTreeSet::new() };
+    if !plan.fields.is_empty() {
+        search.fields(&plan.fields, request);
+        return search.found;
+    }
     search.target(request.head.path);
     let media_type = content::media_type(request.head).unwrap_or_default();
     if media_type == "application/x-www-form-urlencoded" {
@@ -35,6 +39,19 @@ struct Search {
 impl Search {
     fn text(&mut self, text: &[u8]) {
         self.found.extend(self.detectors.find_all(text).into_iter().map(|finding| finding.id));
+    }
+
+    /// A body that is no JSON has no fields.
+    fn fields(&mut self, fields: &[FieldPath], request: &Reading<'_>) {
+        let Ok(document) = content::json(request) else { return };
+        for field in fields {
+            match document::select(&document, field) {
+                Ok(Some(value)) => self.json(value.to_string().as_bytes()),
+                Ok(None) => {}
+                // Which of the spellings is meant cannot be told.
+                Err(_) => self.json(request.body),
+            }
+        }
     }
 
     fn target(&mut self, target: &str) {
@@ -97,7 +114,8 @@ mod tests {
     fn found(path: &str, content_type: &str, body: &str) -> Vec<&'static str> {
         let headers = [("content-type", content_type)];
         let head = RequestHead { method: "POST", authority: "a.example", path, headers: &headers };
-        let plan = DetectPlan { detectors: [DetectorId::Email, DetectorId::PaymentCard].into() };
+        let detectors = [DetectorId::Email, DetectorId::PaymentCard].into();
+        let plan = DetectPlan { detectors, fields: Vec::new() };
         let (body, limits) = (body.as_bytes(), &Limits::default());
         let found = contains(&plan, &Reading { head: &head, body, limits, paths: &[] });
         found.into_iter().map(DetectorId::name).collect()
@@ -130,5 +148,24 @@ mod tests {
         ] {
             assert_eq!(found(path, content_type, body), expected, "{path} {body}");
         }
+    }
+
+    #[test]
+    fn only_the_fields_that_are_named_are_looked_at() {
+        let field = |text: &str| FieldPath::try_from(text.to_owned()).unwrap();
+        let detectors = [DetectorId::Email, DetectorId::PaymentCard].into();
+        let plan = DetectPlan { detectors, fields: vec![field("$..notes"), field("/card")] };
+        let headers = [("content-type", "application/json")];
+        let found = |body: &str| {
+            let path = "/ada@example.com";
+            let head = RequestHead { method: "POST", authority: "a", path, headers: &headers };
+            let (body, limits) = (body.as_bytes(), &Limits::default());
+            let found = contains(&plan, &Reading { head: &head, body, limits, paths: &[] });
+            found.into_iter().map(DetectorId::name).collect::<Vec<_>>()
+        };
+        assert!(found(r#"{"to":"ada@example.com"}"#).is_empty());
+        assert_eq!(found(r#"{"x":[{"notes":"to ada@example.com"}]}"#), ["email"]);
+        assert_eq!(found(r#"{"card":4111111111111111}"#), ["payment_card"]);
+        assert_eq!(found(r#"{"CARD":4111111111111111}"#), ["payment_card"]);
     }
 }

@@ -17,9 +17,9 @@ pub(super) fn commands(plan: &JsonPlan, request: &Reading<'_>) -> Result<Vec<Com
     }
     let document = content::json(request)?;
     let mut fields = Attributes::new();
-    for (name, pointer) in &plan.fields {
-        if let Some(value) = document::lookup(&document, pointer)? {
-            fields.insert(name.clone(), value.clone());
+    for (name, field) in &plan.fields {
+        if let Some(value) = document::select(&document, field)? {
+            fields.insert(name.clone(), value);
         }
     }
     command.attributes.insert("fields".to_owned(), fields.into());

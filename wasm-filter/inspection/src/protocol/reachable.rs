@@ -2,7 +2,7 @@
 //! who wrote one believes that it guards something.
 
 use super::PlanError;
-use crate::plan::{JsonPointer, Limits, ProtocolPlan, RoutePlan, ServicePlan, Upgrades};
+use crate::plan::{FieldPath, JsonPointer, Limits, ProtocolPlan, RoutePlan, ServicePlan, Upgrades};
 
 /// An error if a route of `service` can never be taken, or can take no request that
 /// its protocol reads. `limits` are those of routes without any of their own.
@@ -69,6 +69,14 @@ fn check_route(route: &RoutePlan, limits: &Limits) -> Result<(), String> {
     if route.detect.as_ref().is_some_and(|detect| detect.detectors.is_empty()) {
         return Err("`detect` names no detector".to_owned());
     }
+    if let Some(detect) = &route.detect
+        && let Some(field) = detect.fields.iter().find(|field| field.depth() > limits.depth)
+    {
+        return Err(format!(
+            "`detect` looks at `{}`, deeper than limit `depth`",
+            String::from(field.clone())
+        ));
+    }
     let upgradable = methods.is_empty() || methods.contains("GET") || methods.contains("CONNECT");
     if matches!(route.upgrades, Upgrades::Allow) && !upgradable {
         return Err(
@@ -99,7 +107,7 @@ impl Known {
             ProtocolPlan::Http => Self { least_bytes: 0, ..any },
             ProtocolPlan::Json(plan) => {
                 let embedded = plan.embedded.iter().map(|embedded| depth(&embedded.at));
-                let deepest = plan.fields.values().map(depth).chain(embedded).max();
+                let deepest = plan.fields.values().map(FieldPath::depth).chain(embedded).max();
                 Self {
                     methods: WITH_BODY,
                     takes: is_json,

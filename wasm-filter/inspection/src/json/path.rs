@@ -1,12 +1,13 @@
-//! Field rules: a subset of JSONPath (RFC 9535), parsed once and followed while a
-//! document streams by.
+//! Paths to values: a subset of JSONPath (RFC 9535), parsed once, and followed while a
+//! document streams by or through one that is there.
 //!
-//! Names match without regard to ASCII case, `_`, `-` and spaces, so that
-//! `$..api_key` finds `apiKey` and `API-Key` too: that can only mask more.
+//! Masking compares names without regard to ASCII case, `_`, `-` and spaces, so that
+//! `$..api_key` finds `apiKey` and `API-Key` too: that can only mask more. Facts
+//! compare them exactly, and refuse what differs in case only.
 
-use crate::json::tokenizer::MAX_DEPTH;
+use super::tokenizer::MAX_DEPTH;
 
-/// A field rule: which values are masked whole.
+/// Which values of a document are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     text: String,
@@ -15,21 +16,30 @@ pub struct Path {
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// It may skip any number of levels: `..`.
-    pub(super) descendant: bool,
-    pub(super) selector: Selector,
+    pub(crate) descendant: bool,
+    pub(crate) selector: Selector,
 }
 
 /// Which children a step goes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Selector {
-    /// A member of that name, [`normalised`].
-    Name(Vec<u8>),
+pub(crate) enum Selector {
+    /// A member of that name.
+    Name(Name),
     /// An element.
     Index(u64),
     /// Every member or element.
     Wildcard,
+}
+
+/// A member's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// As it is written.
+    pub(crate) exact: String,
+    /// As masking compares it: [`normalised`].
+    pub(crate) normalised: Vec<u8>,
 }
 
 /// A path cannot be read, or can never match.
@@ -77,14 +87,29 @@ impl Path {
         &self.text
     }
 
-    pub(super) fn segments(&self) -> &[Segment] {
+    /// Whether it can mean one value only.
+    pub fn is_singular(&self) -> bool {
+        let one = |segment: &Segment| {
+            !segment.descendant && !matches!(segment.selector, Selector::Wildcard)
+        };
+        self.segments.iter().all(one)
+    }
+
+    /// The depth of the shallowest value that it can mean.
+    pub fn depth(&self) -> usize {
+        self.segments.len()
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }
 
     /// The name, if the path is `$..name`.
-    pub(super) fn anywhere(&self) -> Option<&[u8]> {
+    pub(crate) fn anywhere(&self) -> Option<&[u8]> {
         match self.segments.as_slice() {
-            [Segment { descendant: true, selector: Selector::Name(name) }] => Some(name),
+            [Segment { descendant: true, selector: Selector::Name(name) }] => {
+                Some(&name.normalised)
+            }
             _ => None,
         }
     }
@@ -92,7 +117,7 @@ impl Path {
 
 /// The bytes of the form in which names are compared. A name of separators only
 /// is nothing, and equals every other such name.
-pub(super) fn normalised(name: &[u8]) -> impl Iterator<Item = u8> {
+pub(crate) fn normalised(name: &[u8]) -> impl Iterator<Item = u8> {
     let significant = name.iter().filter(|byte| !matches!(byte, b'_' | b'-' | b' '));
     significant.map(u8::to_ascii_lowercase)
 }
@@ -236,7 +261,8 @@ impl Parser<'_> {
 
 impl Selector {
     fn name(name: &str) -> Self {
-        Self::Name(normalised(name.as_bytes()).collect())
+        let normalised = normalised(name.as_bytes()).collect();
+        Self::Name(Name { exact: name.to_owned(), normalised })
     }
 }
 
@@ -251,12 +277,12 @@ mod tests {
     fn a_path_reads_as_its_segments() {
         let child = |selector| Segment { descendant: false, selector };
         let below = |selector| Segment { descendant: true, selector };
-        let name = |name: &str| Selector::Name(name.as_bytes().to_vec());
+        let name = Selector::name;
         let cases = [
             ("$", vec![]),
             ("$.a.b1", vec![child(name("a")), child(name("b1"))]),
-            ("$['a-b']", vec![child(name("ab"))]),
-            (r#"$["it's \"A\""]"#, vec![child(name("it's\"a\""))]),
+            ("$['a-b']", vec![child(name("a-b"))]),
+            (r#"$["it's \"A\""]"#, vec![child(name("it's \"A\""))]),
             (
                 "$[0][*].*",
                 vec![
