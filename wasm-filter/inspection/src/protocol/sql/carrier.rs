@@ -1,6 +1,6 @@
 //! Where in a request the SQL text is, and that it is nowhere else.
 
-use super::super::{Reading, RequestHead, content, path};
+use super::super::{Reading, RequestHead, content, form};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
 use crate::plan::{SqlCarrier, SqlDialect, SqlPlan};
@@ -29,9 +29,9 @@ pub(super) fn text(plan: &SqlPlan, request: &Reading<'_>) -> Result<String, Unpa
                 None => return Err(missing("the JSON document has no SQL text in its place")),
             }
         }
-        SqlCarrier::FormField(name) => form_field(head, body, name)?,
+        SqlCarrier::FormField(name) => form_field(request, name)?,
     };
-    refuse_second_text(plan, head.path)?;
+    refuse_second_text(plan, head)?;
     Ok(text)
 }
 
@@ -45,76 +45,21 @@ fn whole_body(head: &RequestHead<'_>, body: &[u8]) -> Result<String, Unparsed> {
     utf8(body.to_vec())
 }
 
-fn form_field(head: &RequestHead<'_>, body: &[u8], name: &str) -> Result<String, Unparsed> {
-    if content::media_type(head)? != "application/x-www-form-urlencoded" {
-        return Err(content::unexpected(
-            "the content type is not `application/x-www-form-urlencoded`",
-        ));
+fn form_field(request: &Reading<'_>, name: &str) -> Result<String, Unparsed> {
+    match form::only_value(request, name) {
+        Ok(found) => found.ok_or_else(|| missing("the form has no field with the SQL text")),
+        Err(Unparsed { code: UnparsedCode::FormMalformed, detail }) => Err(missing(&detail)),
+        Err(unparsed) => Err(unparsed),
     }
-    // To some readers a semicolon separates fields, to others it does not.
-    if body.contains(&b';') {
-        return Err(missing("the form has a semicolon that is not encoded"));
-    }
-    let mut found = None;
-    for field in body.split(|&byte| byte == b'&').filter(|field| !field.is_empty()) {
-        let at = field.iter().position(|&byte| byte == b'=').unwrap_or(field.len());
-        let (key, value) = field.split_at_checked(at).unwrap_or((field, &[]));
-        let key = utf8(form_decode(key)?)?;
-        if !same_field(&key, name) {
-            continue;
-        }
-        if key != name || found.is_some() {
-            return Err(missing("the form has the SQL text's field more than once"));
-        }
-        let value = value.strip_prefix(b"=").unwrap_or(value);
-        found = Some(utf8(form_decode(value)?)?);
-    }
-    found.ok_or_else(|| missing("the form has no field with the SQL text"))
 }
 
-/// Many frameworks look for a field in the query string as well, and ClickHouse
-/// puts the parameter `query` before the body.
-fn refuse_second_text(plan: &SqlPlan, target: &str) -> Result<(), Unparsed> {
-    let name = match &plan.statement {
-        SqlCarrier::FormField(name) => name,
-        SqlCarrier::Body if plan.dialect == SqlDialect::Clickhouse => "query",
-        SqlCarrier::Body | SqlCarrier::JsonPointer(_) => return Ok(()),
-    };
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    for field in query.split(['&', ';']) {
-        let key = field.split('=').next().unwrap_or_default();
-        if same_field(&utf8(form_decode(key.as_bytes())?)?, name) {
-            return Err(missing("the query string has SQL text as well"));
-        }
+/// ClickHouse puts the parameter `query` before the body.
+fn refuse_second_text(plan: &SqlPlan, head: &RequestHead<'_>) -> Result<(), Unparsed> {
+    if plan.statement != SqlCarrier::Body || plan.dialect != SqlDialect::Clickhouse {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// Whether a reader that is liberal with case, or makes arrays of `name[]` as PHP
-/// does, may take `key` for `name`.
-fn same_field(key: &str, name: &str) -> bool {
-    let key = key.trim();
-    let base = key.split('[').next().unwrap_or(key);
-    key == name || base.to_lowercase() == name.to_lowercase()
-}
-
-fn form_decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
-    let mut decoded = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let (byte, after) = path::escape(after)
-                    .ok_or_else(|| missing("the form has a percent sign that begins no escape"))?;
-                decoded.push(byte);
-                rest = after;
-            }
-            byte => decoded.push(byte),
-        }
-    }
-    Ok(decoded)
+    form::refuse_in_query(&["query"], head)
+        .map_err(|_| missing("the query string has SQL text as well"))
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, Unparsed> {
