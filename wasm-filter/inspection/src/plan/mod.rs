@@ -18,7 +18,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 pub use self::documents::{EmbeddedPlan, FormPlan, JsonPlan, Language};
-pub use self::grpc::GrpcPlan;
+pub use self::grpc::{
+    GrpcField, GrpcKind, GrpcLabel, GrpcMethod, GrpcPlan, GrpcSchema, grpc_concerns,
+};
 pub use self::mcp::{A2aPlan, McpPlan};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;

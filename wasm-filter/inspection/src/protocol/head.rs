@@ -23,7 +23,7 @@ const METHOD_OVERRIDES: [&str; 3] =
     ["x-http-method-override", "x-http-method", "x-method-override"];
 
 /// Headers that protocols read besides.
-const READ: [&str; 3] = ["content-type", "content-encoding", "upgrade"];
+const READ: [&str; 4] = ["content-type", "content-encoding", "grpc-encoding", "upgrade"];
 
 /// Whether a header, its name in lower case, has a part in how requests are read.
 pub fn is_read(name: &str) -> bool {
