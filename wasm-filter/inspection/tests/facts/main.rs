@@ -1,8 +1,12 @@
 //! Requests and the facts that they make, reviewed as data: `tests/corpora/*`, read
 //! by the file of the same name here.
 
+mod encoding;
+mod form;
+mod grpc;
 mod json;
 mod mcp;
+mod multipart;
 mod paths;
 mod sql;
 
@@ -21,7 +25,7 @@ fn every_corpus_is_read_by_a_test() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let known = ["json", "mcp", "paths", "sql"];
+    let known = ["encoding", "form", "grpc", "json", "mcp", "multipart", "paths", "sql"];
     assert_eq!(names, known.iter().map(ToString::to_string).collect());
 }
 

@@ -66,7 +66,7 @@ impl<'a> Collector<'a> {
         Ok(())
     }
 
-    /// Takes a file: its name and its media type.
+    /// Takes a file: its name, which is empty if none was chosen, and its media type.
     pub(in super::super) fn take_file(
         &mut self,
         key: &str,
@@ -80,8 +80,10 @@ impl<'a> Collector<'a> {
                 "a field that matters is a file",
             ));
         }
-        self.files.insert(file);
-        self.file_types.insert(media_type);
+        if !file.is_empty() {
+            self.files.insert(file);
+            self.file_types.insert(media_type);
+        }
         Ok(())
     }
 

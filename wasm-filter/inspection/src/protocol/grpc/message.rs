@@ -86,7 +86,7 @@ struct Path<'p> {
 impl Path<'_> {
     /// The path below `name`, if it leads there; empty where it ends.
     fn below(self, name: &str) -> Option<Self> {
-        let rest = self.rest.strip_prefix(name)?;
+        let rest = self.rest.strip_prefix(name).filter(|_| !self.rest.is_empty())?;
         let rest = if rest.is_empty() { rest } else { rest.strip_prefix('.')? };
         Some(Self { rest, ..self })
     }
