@@ -98,8 +98,11 @@ pub(super) fn refuse_undecoded(
         },
         _ => return Ok(()),
     };
-    for (key, _) in pairs(sent, |byte| matches!(byte, b'&' | b';' | b'\n')) {
-        let key = decode(key).map(|key| String::from_utf8_lossy(&key).into_owned());
+    for field in sent.split(|&byte| matches!(byte, b'&' | b';')) {
+        // Without an equals sign, a short name would be found in any long body.
+        let Some(end) = field.iter().position(|&byte| byte == b'=') else { continue };
+        let key = decode(field.get(..end).unwrap_or_default());
+        let key = key.map(|key| String::from_utf8_lossy(&key).into_owned());
         let is_read = |name: &&str| key.as_ref().is_ok_and(|key| names::may_be(key, name));
         if names.iter().chain(&[fields::METHOD]).any(is_read) {
             return Err(malformed("the encoded body could be read as a form as well"));
