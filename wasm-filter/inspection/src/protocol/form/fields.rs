@@ -44,7 +44,7 @@ impl<'a> Collector<'a> {
         if names::may_be(key, METHOD) {
             check_method(key, &value()?, self.head)?;
         }
-        if key == "_charset_" && !value()?.eq_ignore_ascii_case("utf-8") {
+        if key.eq_ignore_ascii_case("_charset_") && !value()?.eq_ignore_ascii_case("utf-8") {
             return Err(content::charset("the form's charset is not UTF-8"));
         }
         for (name, field) in &self.plan.fields {
