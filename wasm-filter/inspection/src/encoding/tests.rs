@@ -241,6 +241,18 @@ mod laws {
         }
     }
 
+    /// What zstd 1.5 makes, at level 19, of a few KiB of JSON: Huffman codes, FSE tables,
+    /// repeated offsets.
+    const DENSE: &str = "\
+        28b52ffd0468a50800424f2819704f3a66fcf5f794a0d7f0fffffe965b4a99520a15d2ffff66b54c\
+        b753fee896f8c3ded16c47fe9fc7fc94d61f74e73d4cf651fa4d644b893e94ce7866f4de59fb54b2\
+        b1f2be42ab955d5fc6ba0e6a2b514f6116cb52d3b53aed49ad8b9cea7b9edf105af12edd1922b4a3\
+        43773eddd4d4e6c2441c8b49a24e551a8662501a1041290688c9a30a0789a4c1601ae614a4109930\
+        00a6b0083098e600180282b10463a8115075beff1b909514147612401040107842aef05f162bc107\
+        f3dfe28f037153e67cc6f0b3ff7d9df319c3cfffa7d377f2f363676514b0f7be1ca3ceb4c84552f4\
+        9b25fa8c1091a843bd79b0171386a054a1b5898b8292ae366132aaca3f4ba345d49166031b14cdc0\
+        4e2b06f0abffeb6a18";
+
     fn codings() -> impl Strategy<Value = Coding> {
         prop::sample::select(vec![Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd])
     }
@@ -327,6 +339,22 @@ mod laws {
             if let (Ok(decoded), Coding::Gzip | Coding::Deflate) = (whole, coding) {
                 prop_assert_eq!(decoded, plain);
             }
+        }
+
+        #[test]
+        fn a_dense_stream_that_is_spoilt_does_not_decode_to_other_bytes(
+            spoils in prop::collection::vec((any::<Index>(), any::<u8>()), 1..4),
+        ) {
+            let good = bytes(DENSE);
+            let plain = decode_all(Coding::Zstd, &good, 1 << 20);
+            prop_assert!(plain.is_ok());
+            let mut spoilt = good;
+            for (at, byte) in spoils {
+                let at = at.index(spoilt.len());
+                spoilt[at] = byte;
+            }
+            let decoded = decode_all(Coding::Zstd, &spoilt, 1 << 20);
+            prop_assert!(decoded.is_err() || decoded == plain);
         }
 
         #[test]
