@@ -40,7 +40,7 @@ fn encoded(coding: &str, plain: &[u8]) -> Vec<u8> {
         }
         "br" => {
             let mut out = Vec::new();
-            let params = brotli::enc::BrotliEncoderParams::default();
+            let params = brotli::enc::BrotliEncoderParams { quality: 5, ..Default::default() };
             brotli::BrotliCompress(&mut &*plain, &mut out, &params).unwrap();
             out
         }
@@ -62,7 +62,7 @@ fn forms() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_form_is_read_as_the_standard_says_or_refused(form in forms()) {
