@@ -7,6 +7,7 @@
 mod error;
 mod exchange;
 mod file;
+mod grpc;
 mod issuers;
 mod keys;
 mod proofs;

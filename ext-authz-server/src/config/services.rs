@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::error::ConfigError;
 use super::issuers::configured;
-use super::{exchange, file};
+use super::{exchange, file, grpc};
 use crate::identity::{
     Acceptance, Algorithm, ExternalUrl, HeaderName, IssuerSettings, PrincipalKind,
 };
 use crate::resource::{Description, ProtectedResource};
 use crate::service::Service;
 use crate::upstream::{OwnCredential, UpstreamCredentials, UpstreamToken};
-use chaperone_inspection::plan::{Limits, RoutePlan, ServicePlan};
+use chaperone_inspection::plan::{Limits, ProtocolPlan, RoutePlan, ServicePlan};
 
 /// The services, for the server and for the filter.
 pub(super) struct Resolved {
@@ -37,7 +37,14 @@ pub(super) fn resolve(
     }
     let mut resolved = Resolved { services: BTreeMap::new(), plans: Vec::new() };
     for (name, service) in written {
-        let routes = service.routes.into_iter().map(|route| planned(route, limits)).collect();
+        let routes = service.routes.into_iter().map(|route| {
+            let place = format!("services.{name}.routes, path `{}`", route.path);
+            let inspect = planned_inspection(route.inspect.clone(), folder)
+                .map_err(|why| errors.push(ConfigError::general(format!("{place}: {why}"))))
+                .unwrap_or(ProtocolPlan::Http);
+            planned(route, inspect, limits)
+        });
+        let routes = routes.collect();
         let acceptance = Acceptance {
             issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
@@ -92,14 +99,24 @@ pub(super) fn resolve(
 }
 
 /// A route, its limits resolved over the general ones.
-fn planned(route: file::Route, limits: Limits) -> RoutePlan {
+fn planned(route: file::Route, inspect: ProtocolPlan, limits: Limits) -> RoutePlan {
     RoutePlan {
         methods: route.methods,
         content_types: route.content_types,
         detect: route.detect,
         upgrades: route.upgrades,
         limits: route.limits.map(|own| own.over(limits)),
-        ..RoutePlan::new(route.path, route.inspect)
+        ..RoutePlan::new(route.path, inspect)
+    }
+}
+
+/// How requests are read, with what stands in files that it names.
+fn planned_inspection(written: ProtocolPlan, folder: &Path) -> Result<ProtocolPlan, String> {
+    match written {
+        ProtocolPlan::Grpc(plan) => grpc::compile(plan, folder)
+            .map(ProtocolPlan::Grpc)
+            .map_err(|error| format!("grpc: {error}")),
+        other => Ok(other),
     }
 }
 

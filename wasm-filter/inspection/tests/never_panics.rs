@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const STACK_BYTES: usize = 64 << 20;
 
 /// Good bodies of every protocol, to be spoilt.
-const GOOD: [&str; 13] = [
+const GOOD: &[&str] = &[
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":[1]}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"_meta":{"progressToken":1}}}"#,
     r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/cancelled"}]"#,
@@ -29,6 +29,11 @@ const GOOD: [&str; 13] = [
     "INSERT INTO t SELECT * FROM u WHERE EXISTS (SELECT 1 FROM v WHERE v.id = u.id); DROP TABLE t",
     "EXPLAIN (ANALYZE) UPDATE \"T\" SET a = $$x$$ FROM s AS t2 WHERE NOT (a LIKE '%' ESCAPE '!')",
     "MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE /* c */ -- d",
+    "email=a%40example.com&account%5Brole%5D=x&tags[]=1&tags[]=2&_method=POST&x",
+    "--B\r\nContent-Disposition: form-data; name=\"email\"\r\n\r\na\r\n\
+     --B\r\nContent-Type: text/plain\r\nContent-Disposition: form-data; name=f; filename=\"a\"\
+     \r\n\r\nb\r\n--B--\r\n",
+    "\0\0\0\0\x12\x0a\x03abc\x10\x05\x1a\x04\x0a\x02\x10\x07\x22\x03\x01\x02\x03",
 ];
 
 /// Words that SQL texts are made of.
@@ -101,6 +106,22 @@ fn plans() -> impl Strategy<Value = ProtocolPlan> {
         json!("a2a"),
         json!({ "json": { "fields": { "email": "/email", "n": "/n/0" } } }),
     ];
+    let form = json!({ "fields": { "email": "email" }, "lists": { "tags": "tags[]" } });
+    plans.push(json!({ "form": form }));
+    plans.push(json!({ "multipart": form }));
+    plans.push(json!("grpc"));
+    let message = json!([
+        { "number": 1, "name": "a", "kind": "string", "label": "implicit" },
+        { "number": 2, "name": "b", "kind": "int32", "label": "implicit" },
+        { "number": 3, "name": "c", "kind": { "message": 0 } },
+        { "number": 4, "name": "d", "kind": "int32", "label": "repeated" },
+        { "number": 5, "name": "e", "kind": { "message": 0 }, "label": "map" },
+    ]);
+    let method = json!({ "input": { "message": 0 }, "output": "opaque", "client_streaming": true });
+    plans.push(json!({ "grpc": {
+        "fields": { "*": { "a": "a", "b": "c.c.b", "d": "c.d", "e": "e", "f": "e.abc" } },
+        "schema": { "methods": { "a.B/C": method }, "messages": [message], "enums": [] },
+    } }));
     for dialect in
         ["generic", "postgresql", "mysql", "sqlite", "clickhouse", "snowflake", "bigquery"]
     {
@@ -162,10 +183,16 @@ proptest! {
     fn no_request_makes_the_inspector_panic(
         plan in plans(),
         method in prop::sample::select(vec!["POST", "GET", "DELETE", "PATCH", "x"]),
-        path in prop_oneof![Just("/sql?q=1".to_owned()), ".{0,30}", "/(tasks|message:send|t:cancel|card|/){0,4}", "/[a-z%.;/0-9]{0,20}"],
+        path in prop_oneof![Just("/sql?q=1".to_owned()), Just("/a.B/C".to_owned()), ".{0,30}", "/(tasks|message:send|t:cancel|card|/){0,4}", "/[a-z%.;/0-9]{0,20}"],
         body in bodies(),
     ) {
-        for kind in ["application/json", "application/sql", "application/x-www-form-urlencoded"] {
+        for kind in [
+            "application/json",
+            "application/sql",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data; boundary=B",
+            "application/grpc",
+        ] {
             let facts = inspect(&plan, method, &path, kind, &body);
             prop_assert_eq!(facts.protocol, plan.protocol());
             prop_assert_eq!(facts.unparsed.is_some(), facts.commands.is_empty());

@@ -24,9 +24,21 @@ pub struct JsonPlan {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct FormPlan {
-    /// Attribute names to the names of the form's fields.
+    /// Attribute names to the names of the form's fields. A form that has one of them
+    /// twice is not read.
     #[serde(default)]
     pub fields: BTreeMap<String, String>,
+    /// Attribute names to the names of fields that may be there any number of times,
+    /// such as `tags[]`; the attribute is the list of their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<String, String>,
+}
+
+impl FormPlan {
+    /// The names of the form's fields that it reads.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.fields.values().chain(self.lists.values()).map(String::as_str).collect()
+    }
 }
 
 /// A text in a document that is a command of another language.

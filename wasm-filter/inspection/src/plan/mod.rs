@@ -20,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 pub use self::documents::{EmbeddedPlan, FormPlan, JsonPlan, Language};
 pub use self::field::FieldPath;
-pub use self::grpc::GrpcPlan;
+pub use self::grpc::{
+    GrpcField, GrpcKind, GrpcLabel, GrpcMethod, GrpcPlan, GrpcSchema, grpc_concerns,
+};
 pub use self::mcp::{A2aPlan, McpPlan, McpRevision, ParamHeaderPlan};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;

@@ -27,6 +27,7 @@ const READ: &[&str] = &[
     "content-type",
     "content-encoding",
     "upgrade",
+    "grpc-encoding",
     // MCP and A2A.
     "mcp-protocol-version",
     "mcp-method",

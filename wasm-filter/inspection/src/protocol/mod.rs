@@ -199,6 +199,10 @@ fn read(
         return Err(too_large(limits));
     }
     let decoded = encoding::decode(head.header("content-encoding"), body, limits.decoded_bytes)?;
+    if matches!(decoded, std::borrow::Cow::Owned(_)) {
+        form::refuse_undecoded(&route.inspect, head, body)?;
+    }
+    content::check_ascii(head, &decoded)?;
     let reading = Reading { head, body: &decoded, limits, paths };
     let commands = commands(&route.inspect, &reading)?;
     if commands.len() > limits.commands {

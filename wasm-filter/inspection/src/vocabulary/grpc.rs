@@ -1,11 +1,29 @@
 //! gRPC calls.
 
-use super::{ActionGroup, ActionSpec, AttributeKind, Family, ResourceKind, required};
+use super::{ActionGroup, ActionSpec, AttributeKind, Family, ResourceKind, optional, required};
 
 /// Attributes of these commands.
 pub(super) static GRPC: Family = Family {
     name: "grpc",
-    attributes: &[required("service", AttributeKind::Text, "The full name of the service.")],
+    attributes: &[
+        required("service", AttributeKind::Text, "The full name of the service."),
+        required("method", AttributeKind::Text, "The name of the method."),
+        required(
+            "messages",
+            AttributeKind::Long,
+            "How many messages the call has; each is a command, if descriptors are configured.",
+        ),
+        optional(
+            "fields",
+            AttributeKind::Fields,
+            "The fields of the message that the route names, by those names.",
+        ),
+        optional(
+            "unknown_fields",
+            AttributeKind::Long,
+            "How many fields of the message, at any depth, are not in the descriptors.",
+        ),
+    ],
 };
 
 /// The groups of these actions.

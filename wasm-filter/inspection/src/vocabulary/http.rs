@@ -11,7 +11,13 @@ pub(super) static HTTP: Family = Family {
         optional(
             "fields",
             AttributeKind::Fields,
-            "The JSON fields that the route names, by those names.",
+            "The fields of the JSON document or the form that the route names, by those names.",
+        ),
+        optional("files", AttributeKind::TextSet, "The names of the files in a multipart form."),
+        optional(
+            "file_types",
+            AttributeKind::TextSet,
+            "The media types that the files say they have, `text/plain` where they say none.",
         ),
     ],
 };

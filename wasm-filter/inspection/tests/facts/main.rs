@@ -2,8 +2,12 @@
 //! by the file of the same name here.
 
 mod a2a;
+mod encoding;
+mod form;
+mod grpc;
 mod json;
 mod mcp;
+mod multipart;
 mod paths;
 mod sql;
 
@@ -16,14 +20,16 @@ use chaperone_inspection::vocabulary::AttributeKind;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+const CORPORA: &[&str] =
+    &["a2a", "encoding", "form", "grpc", "json", "mcp", "multipart", "paths", "sql"];
+
 #[test]
 fn every_corpus_is_read_by_a_test() {
     let names: BTreeSet<_> = std::fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let known = ["a2a", "json", "mcp", "paths", "sql"];
-    assert_eq!(names, known.iter().map(ToString::to_string).collect());
+    assert_eq!(names, CORPORA.iter().map(ToString::to_string).collect());
 }
 
 /// Facts say what the vocabulary lets them say, and nothing else.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::{Reading, RequestHead, content, path};
+use super::super::{Reading, RequestHead, content, form, path};
 use super::presets;
 use crate::facts::{Command, Unparsed, UnparsedCode};
 use crate::json::document;
@@ -25,12 +25,10 @@ pub(super) fn carried(plan: &SqlPlan, request: &Reading<'_>) -> Result<Carried, 
             let document = content::json(request)?;
             text_in(document::lookup(&document, pointer)?)
         })?,
-        SqlCarrier::FormField(name) => {
-            body(request, || form_field(request.head, request.body, name))?
-        }
+        SqlCarrier::FormField(name) => body(request, || form_field(request, name))?,
         preset => return presets::carried(preset, request),
     };
-    refuse_second_text(statement, *dialect, request.head.path)?;
+    refuse_second_text(statement, *dialect, request.head)?;
     Ok(Carried::Texts(vec![text]))
 }
 
@@ -67,61 +65,25 @@ pub(super) fn whole_body(head: &RequestHead<'_>, body: &[u8]) -> Result<String, 
     utf8(body.to_vec())
 }
 
-fn form_field(head: &RequestHead<'_>, body: &[u8], name: &str) -> Result<String, Unparsed> {
-    if content::media_type(head)? != "application/x-www-form-urlencoded" {
-        return Err(content::unexpected(
-            "the content type is not `application/x-www-form-urlencoded`",
-        ));
+fn form_field(request: &Reading<'_>, name: &str) -> Result<String, Unparsed> {
+    match form::only_value(request, name) {
+        Ok(found) => found.ok_or_else(|| missing("the form has no field with the SQL text")),
+        Err(Unparsed { code: UnparsedCode::FormMalformed, detail }) => Err(missing(&detail)),
+        Err(unparsed) => Err(unparsed),
     }
-    // To some readers a semicolon separates fields, to others it does not.
-    if body.contains(&b';') {
-        return Err(missing("the form has a semicolon that is not encoded"));
-    }
-    let mut found = None;
-    for field in body.split(|&byte| byte == b'&').filter(|field| !field.is_empty()) {
-        let at = field.iter().position(|&byte| byte == b'=').unwrap_or(field.len());
-        let (key, value) = field.split_at_checked(at).unwrap_or((field, &[]));
-        let key = utf8(form_decode(key)?)?;
-        if !same_field(&key, name) {
-            continue;
-        }
-        if key != name || found.is_some() {
-            return Err(missing("the form has the SQL text's field more than once"));
-        }
-        let value = value.strip_prefix(b"=").unwrap_or(value);
-        found = Some(utf8(form_decode(value)?)?);
-    }
-    found.ok_or_else(|| missing("the form has no field with the SQL text"))
 }
 
-/// Many frameworks look for a field in the query string as well, and ClickHouse
-/// puts the parameter `query` before the body.
+/// ClickHouse puts the parameter `query` before the body.
 fn refuse_second_text(
     statement: &SqlCarrier,
     dialect: SqlDialect,
-    target: &str,
+    head: &RequestHead<'_>,
 ) -> Result<(), Unparsed> {
-    let name = match statement {
-        SqlCarrier::FormField(name) => name,
-        SqlCarrier::Body if dialect == SqlDialect::Clickhouse => "query",
-        _ => return Ok(()),
-    };
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    for field in query.split(['&', ';']) {
-        let key = field.split('=').next().unwrap_or_default();
-        if same_field(&utf8(form_decode(key.as_bytes())?)?, name) {
-            return Err(missing("the query string has SQL text as well"));
-        }
+    if *statement != SqlCarrier::Body || dialect != SqlDialect::Clickhouse {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// Whether a reader that is liberal with case, or makes arrays of `name[]` as PHP
-/// does, may take `key` for `name`.
-fn same_field(key: &str, name: &str) -> bool {
-    let key = key.trim();
-    let base = key.split('[').next().unwrap_or(key);
-    key == name || base.to_lowercase() == name.to_lowercase()
+    form::refuse_in_query(&["query"], head)
+        .map_err(|_| missing("the query string has SQL text as well"))
 }
 
 pub(super) fn form_decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
