@@ -1,0 +1,564 @@
+//! From the syntax tree to commands: what is run, by whom, with which files.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::expansion::{self, Argument, Values};
+use super::output;
+use super::programs::{self, Traits};
+use super::reader::{Budget, Notes, Read, Reader, undecidable};
+use super::simple::{ASSIGNING, DECLARING};
+use super::syntax::{
+    Assign, Compound, Here, Operator, Pipeline, Redirect, Script, Simple, Stage, Target,
+};
+use super::wrappers::{self, Launch, Runs};
+use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
+use crate::plan::Limits;
+use crate::vocabulary::{SHELL_ASSIGN, SHELL_EXEC, SHELL_REDIRECT};
+
+/// What surrounds a command.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Context {
+    /// The programs that run it.
+    via: BTreeSet<String>,
+    /// The variables that are set for it.
+    assigns: BTreeSet<String>,
+    files: Files,
+    input: Input,
+    privileged: bool,
+    remote: bool,
+    background: bool,
+    /// A value or a file is not known.
+    dynamic: bool,
+    /// A substitution in its words talks to the network.
+    fetches: bool,
+    /// It runs once, in the shell that reads the text, whatever came before.
+    certain: bool,
+}
+
+/// Where its input comes from.
+#[derive(Clone, Debug, Default)]
+struct Input {
+    /// The input itself.
+    text: Option<String>,
+    /// Something before it in the pipeline talks to the network.
+    fetched: bool,
+    /// It is a pipe or a file.
+    redirected: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Files {
+    reads: BTreeSet<String>,
+    writes: BTreeSet<String>,
+    appends: BTreeSet<String>,
+}
+
+impl Files {
+    fn are_none(&self) -> bool {
+        self.reads.is_empty() && self.writes.is_empty()
+    }
+}
+
+/// What is known of a script that the text does not show.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hidden {
+    unknown: bool,
+    fetched: bool,
+}
+
+/// One text: its here-documents, and the variables that it sets.
+struct Scope<'s> {
+    heredocs: &'s [Here],
+    notes: &'s Notes,
+    values: Values,
+}
+
+pub(super) struct Walker<'l> {
+    limits: &'l Limits,
+    pub(super) budget: Budget,
+    pub(super) commands: Vec<Command>,
+}
+
+impl<'l> Walker<'l> {
+    pub(super) fn new(bytes: usize, limits: &'l Limits) -> Self {
+        Self { limits, budget: Budget::new(bytes, limits.depth), commands: Vec::new() }
+    }
+
+    /// The commands of a text that a shell reads.
+    pub(super) fn text(&mut self, text: &str, context: Context) -> Read<()> {
+        if text.contains('\0') {
+            return Err(undecidable("a zero byte"));
+        }
+        self.budget.enter()?;
+        let mut reader = Reader::new(text, &mut self.budget);
+        let script = reader.script_to_end()?;
+        let (heredocs, notes) = reader.into_parts();
+        if notes.evaluates && notes.loaded {
+            return Err(undecidable("a text that runs commands when it is evaluated as a number"));
+        }
+        let mut scope = Scope { heredocs: &heredocs, notes: &notes, values: Values::new() };
+        self.script(&script, &mut scope, &Context { certain: true, ..context })?;
+        self.budget.leave();
+        Ok(())
+    }
+
+    fn script(&mut self, script: &Script, scope: &mut Scope<'_>, context: &Context) -> Read<()> {
+        for pipeline in script {
+            self.pipeline(pipeline, scope, context)?;
+        }
+        Ok(())
+    }
+
+    fn pipeline(
+        &mut self,
+        pipeline: &Pipeline,
+        scope: &mut Scope<'_>,
+        context: &Context,
+    ) -> Read<()> {
+        let alone = pipeline.stages.len() == 1 && !pipeline.background;
+        let mut input = context.input.clone();
+        for stage in &pipeline.stages {
+            let mut context = Context { input, ..context.clone() };
+            context.background |= pipeline.background;
+            context.certain &= pipeline.certain && alone;
+            let fetched = context.input.fetched;
+            let first = self.commands.len();
+            let text = match stage {
+                Stage::Simple(simple) => self.simple(simple, scope, context)?,
+                Stage::Compound(compound) => {
+                    self.compound(compound, scope, context)?;
+                    None
+                }
+            };
+            let fetched = fetched || self.talks_since(first);
+            input = Input { text, fetched, redirected: true };
+        }
+        Ok(())
+    }
+
+    /// Whether a command from the one at `first` on talks to the network.
+    fn talks_since(&self, first: usize) -> bool {
+        let mut commands = self.commands.iter().skip(first);
+        commands.any(|command| command.attributes.get("network") == Some(&Value::Bool(true)))
+    }
+
+    fn compound(
+        &mut self,
+        compound: &Compound,
+        scope: &mut Scope<'_>,
+        mut context: Context,
+    ) -> Read<()> {
+        self.budget.enter()?;
+        context.background |= compound.background;
+        context.certain = false;
+        // Any of its commands may take a part of the input.
+        context.input.text = None;
+        self.nested(&compound.nested, scope, &context)?;
+        self.redirects(&compound.redirects, scope, &mut context)?;
+        context.input.text = None;
+        self.emit_files(&mut context)?;
+        if let Some(words) = &compound.test {
+            let words = words.iter().map(|word| expansion::single(word, &scope.values));
+            let words: Vec<Argument> = words.collect();
+            self.emit_program("[[", &words, &context, Hidden::default())?;
+        }
+        for body in &compound.bodies {
+            self.script(body, scope, &context)?;
+        }
+        self.budget.leave();
+        Ok(())
+    }
+
+    /// The substitutions in words.
+    fn nested(
+        &mut self,
+        scripts: &[Script],
+        scope: &mut Scope<'_>,
+        context: &Context,
+    ) -> Read<()> {
+        for script in scripts {
+            let mut context = Context { certain: false, ..context.clone() };
+            context.input.text = None;
+            self.script(script, scope, &context)?;
+        }
+        Ok(())
+    }
+
+    /// A simple command; what it writes, where that is known.
+    fn simple(
+        &mut self,
+        simple: &Simple,
+        scope: &mut Scope<'_>,
+        mut context: Context,
+    ) -> Read<Option<String>> {
+        context.background |= simple.background;
+        let first = self.commands.len();
+        self.nested(&simple.nested, scope, &context)?;
+        context.fetches = self.talks_since(first);
+        self.redirects(&simple.redirects, scope, &mut context)?;
+        let mut arguments = Vec::new();
+        for word in &simple.words {
+            let before = arguments.len();
+            expansion::arguments(word, &scope.values, &mut self.budget, &mut arguments)?;
+            let made = arguments.get(before..).unwrap_or_default();
+            let assigns = |a: &Argument| ASSIGNING.contains(&a.text.as_str());
+            if word.literal().is_none() && made.iter().any(assigns) {
+                return Err(undecidable("a builtin whose name the shell puts together"));
+            }
+        }
+        if arguments.is_empty() {
+            self.assign(&simple.assigns, scope, context)?;
+            return Ok(None);
+        }
+        for assign in &simple.assigns {
+            let value = assign.value.as_ref().map(|value| expansion::single(value, &scope.values));
+            check_assign(&assign.name, value.as_ref())?;
+            context.dynamic |= value.is_none_or(|value| value.dynamic);
+            context.assigns.insert(assign.name.clone());
+        }
+        self.invoke(&arguments, context)
+    }
+
+    /// A command without a program.
+    fn assign(
+        &mut self,
+        assigns: &[Assign],
+        scope: &mut Scope<'_>,
+        mut context: Context,
+    ) -> Read<()> {
+        if assigns.is_empty() {
+            return self.emit_files(&mut context);
+        }
+        for assign in assigns {
+            let value = assign.value.as_ref().map(|value| expansion::single(value, &scope.values));
+            check_assign(&assign.name, value.as_ref())?;
+            context.assigns.insert(assign.name.clone());
+            match value.filter(|value| !value.dynamic) {
+                Some(value) => {
+                    let once = scope.notes.names.get(&assign.name) == Some(&1);
+                    if context.certain && once && scope.keeps(&assign.name) {
+                        scope.values.insert(assign.name.clone(), value.text);
+                    }
+                }
+                None => context.dynamic = true,
+            }
+        }
+        self.emit(Action::of(&SHELL_ASSIGN), "", &[], &context, Hidden::default())
+    }
+
+    fn redirects(
+        &mut self,
+        redirects: &[Redirect],
+        scope: &mut Scope<'_>,
+        context: &mut Context,
+    ) -> Read<()> {
+        for redirect in redirects {
+            let target = match &redirect.target {
+                Target::Here(index) => {
+                    let here = scope.heredocs.get(*index);
+                    let here = here.ok_or_else(|| undecidable("a here-document is missing"))?;
+                    let first = self.commands.len();
+                    self.nested(&here.nested, scope, context)?;
+                    context.input.fetched |= self.talks_since(first);
+                    expansion::single(&here.body, &scope.values)
+                }
+                Target::Word(word) => expansion::single(word, &scope.values),
+            };
+            context.redirect(redirect, target);
+        }
+        Ok(())
+    }
+
+    /// A program with its arguments; what it writes, where that is known.
+    pub(super) fn invoke(
+        &mut self,
+        arguments: &[Argument],
+        mut context: Context,
+    ) -> Read<Option<String>> {
+        self.budget.enter()?;
+        let Some((program, arguments)) = arguments.split_first() else { return Ok(None) };
+        if program.dynamic {
+            return Err(undecidable("a program whose name only the shell knows"));
+        }
+        let name = program.text.rsplit('/').next().unwrap_or_default();
+        if name.is_empty() || name.starts_with('=') {
+            return Err(undecidable("a program without a name"));
+        }
+        refuse_redefinition(name, arguments)?;
+        if DECLARING.contains(&name) {
+            for argument in arguments {
+                if let Some((name, _)) = argument.text.split_once('=') {
+                    check_assign(name, Some(argument))?;
+                    context.assigns.insert(name.trim_end_matches('+').to_owned());
+                }
+            }
+        }
+        let text = match wrappers::launch(name, arguments)? {
+            None => {
+                self.emit_program(&program.text, arguments, &context, Hidden::default())?;
+                output::of(name, arguments, context.input.text.as_deref())
+            }
+            Some(launch) => self.launched(&program.text, arguments, launch, context)?,
+        };
+        self.budget.leave();
+        Ok(text)
+    }
+
+    /// A program that runs another.
+    fn launched(
+        &mut self,
+        program: &str,
+        arguments: &[Argument],
+        launch: Launch,
+        mut context: Context,
+    ) -> Read<Option<String>> {
+        let name = program.rsplit('/').next().unwrap_or_default().to_owned();
+        for variable in launch.assigns {
+            check_assign(&variable, None)?;
+            context.assigns.insert(variable);
+        }
+        context.background |= launch.background;
+        let hidden = launch.runs.iter().find_map(|runs| context.hides(runs));
+        let mut inner = context.clone();
+        inner.via.insert(name);
+        inner.privileged |= launch.privileged;
+        inner.remote |= launch.remote;
+        if launch.shows || hidden.is_some() {
+            self.emit_program(program, arguments, &context, hidden.unwrap_or_default())?;
+            inner.files = Files::default();
+        }
+        let mut text = None;
+        for runs in launch.runs {
+            match runs {
+                Runs::Program(program) => text = self.invoke(&program, inner.clone())?,
+                Runs::Text(text) if text.dynamic && hidden.is_some() => {}
+                Runs::Text(text) if text.dynamic => {
+                    return Err(undecidable("a text for a shell that only another shell knows"));
+                }
+                Runs::Text(text) => {
+                    self.emit_files(&mut inner)?;
+                    inner.input.text = None;
+                    self.text(&text.text, inner.clone())?;
+                }
+                Runs::Input => {
+                    if let Some(text) = inner.input.text.take() {
+                        self.emit_files(&mut inner)?;
+                        self.text(&text, inner.clone())?;
+                    }
+                }
+                Runs::File(_) => {}
+            }
+        }
+        Ok(text)
+    }
+
+    /// Redirections that belong to no program.
+    fn emit_files(&mut self, context: &mut Context) -> Read<()> {
+        if !context.files.are_none() {
+            let action = Action::of(&SHELL_REDIRECT);
+            self.emit(action, "", &[], context, Hidden::default())?;
+            context.files = Files::default();
+        }
+        Ok(())
+    }
+
+    fn emit_program(
+        &mut self,
+        program: &str,
+        arguments: &[Argument],
+        context: &Context,
+        script: Hidden,
+    ) -> Read<()> {
+        self.emit(Action::of(&SHELL_EXEC), program, arguments, context, script)
+    }
+
+    fn emit(
+        &mut self,
+        action: Action,
+        path: &str,
+        arguments: &[Argument],
+        context: &Context,
+        script: Hidden,
+    ) -> Read<()> {
+        if self.commands.len() >= self.limits.commands {
+            return Err(Unparsed::new(
+                UnparsedCode::TooManyCommands,
+                "the shell text runs more commands than the limit",
+            ));
+        }
+        let program = path.rsplit('/').next().unwrap_or_default();
+        let mut attributes = Attributes::new();
+        let mut text = |name: &str, text: &str| {
+            attributes.insert(name.to_owned(), text.into());
+        };
+        text("program", program);
+        if program != path {
+            text("path", path);
+        }
+        text("command_line", &command_line(path, arguments));
+        let texts = arguments.iter().map(|argument| argument.text.clone()).collect();
+        for (name, texts) in [
+            ("arguments", &texts),
+            ("assigns", &context.assigns),
+            ("reads_files", &context.files.reads),
+            ("writes_files", &context.files.writes),
+            ("appends_files", &context.files.appends),
+            ("via", &context.via),
+        ] {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            attributes.insert(name.to_owned(), texts.into());
+        }
+        let traits = context.traits(program, arguments, script);
+        for (name, holds) in [
+            ("dynamic", context.dynamic || arguments.iter().any(|argument| argument.dynamic)),
+            ("unknown_script", traits.unknown_script),
+            ("fetch_piped_to_shell", traits.fetched),
+            ("inline_code", traits.of_program.inline_code),
+            ("recursive_force_delete", traits.of_program.recursive_force_delete),
+            ("privilege_change", traits.of_program.privilege_change),
+            ("alters_execution", context.assigns.iter().any(|n| programs::alters_execution(n))),
+            ("network", traits.of_program.network),
+            ("remote", context.remote),
+            ("background", context.background),
+        ] {
+            attributes.insert(name.to_owned(), holds.into());
+        }
+        self.commands.push(Command { action, resource: program.to_owned(), attributes });
+        Ok(())
+    }
+}
+
+/// What is true of a command, by its program and by what surrounds it.
+struct Judged {
+    of_program: Traits,
+    unknown_script: bool,
+    fetched: bool,
+}
+
+impl Context {
+    fn traits(&self, program: &str, arguments: &[Argument], script: Hidden) -> Judged {
+        let within_find = self.via.contains("find") || self.via.contains("xargs");
+        let mut traits = programs::traits(program, arguments, within_find);
+        let interprets = traits.interprets && self.input.redirected;
+        traits.inline_code |= interprets && self.input.text.is_some();
+        traits.privilege_change |= self.privileged
+            || self.files.writes.iter().any(|file| programs::guards_privileges(file));
+        traits.network |= (self.files.reads.iter().chain(&self.files.writes))
+            .any(|file| file.starts_with("/dev/tcp/") || file.starts_with("/dev/udp/"));
+        Judged {
+            of_program: traits,
+            unknown_script: script.unknown || (interprets && self.input.text.is_none()),
+            fetched: script.fetched || (interprets && self.input.fetched),
+        }
+    }
+
+    /// What is known of a script that the text does not show.
+    fn hides(&self, runs: &Runs) -> Option<Hidden> {
+        let fetched = match runs {
+            Runs::Input if self.input.text.is_some() => return None,
+            Runs::Input => self.input.fetched,
+            Runs::File(file) if file.process => self.fetches,
+            Runs::File(file) => file.text == "/dev/stdin" && self.input.fetched,
+            // `sh -c "$(curl …)"` is the same as `curl … | sh`.
+            Runs::Text(text) if text.dynamic && text.output && self.fetches => true,
+            Runs::Text(_) | Runs::Program(_) => return None,
+        };
+        Some(Hidden { unknown: true, fetched })
+    }
+
+    fn redirect(&mut self, redirect: &Redirect, target: Argument) {
+        let descriptor = redirect.descriptor.as_deref();
+        let to_input = match redirect.operator {
+            Operator::Read | Operator::ReadWrite | Operator::Text => {
+                matches!(descriptor, None | Some("0"))
+            }
+            _ => descriptor == Some("0"),
+        };
+        if to_input {
+            let fetched = self.input.fetched || target.process && self.fetches;
+            let fetched = fetched || target.text.starts_with("/dev/tcp/");
+            self.input = Input { text: None, fetched, redirected: true };
+        }
+        if redirect.operator == Operator::Text {
+            if to_input && !target.dynamic {
+                let newline = matches!(redirect.target, Target::Word(_));
+                let mut text = target.text;
+                text.push_str(if newline { "\n" } else { "" });
+                self.input.text = Some(text);
+            }
+            return;
+        }
+        self.dynamic |= target.dynamic;
+        let file = target.text;
+        match redirect.operator {
+            Operator::Read => drop(self.files.reads.insert(file)),
+            Operator::ReadWrite => {
+                self.files.reads.insert(file.clone());
+                self.files.writes.insert(file);
+            }
+            Operator::Write => drop(self.files.writes.insert(file)),
+            Operator::Append => {
+                self.files.appends.insert(file.clone());
+                self.files.writes.insert(file);
+            }
+            Operator::Duplicate | Operator::Text => {}
+        }
+    }
+}
+
+impl Scope<'_> {
+    /// Whether the variable keeps what it is assigned: the shell sets some itself, and
+    /// a command may set any that is not seen.
+    fn keeps(&self, name: &str) -> bool {
+        let prefixes = ["BASH", "COMP_", "EPOCH", "READLINE_", "HIST", "_"];
+        let names = [
+            "PWD", "OLDPWD", "RANDOM", "SRANDOM", "SECONDS", "LINENO", "OPTARG", "OPTIND", "REPLY",
+            "PIPESTATUS", "DIRSTACK", "FUNCNAME", "GROUPS", "MAPFILE", "COPROC", "EUID", "UID",
+            "PPID", "IFS", "SHELLOPTS", "LINES", "COLUMNS", "argv", "status", "pipestatus", "path",
+            "signals", "options", "match", "MATCH", "TTY", "USERNAME", "GID", "EGID",
+        ];
+        !self.notes.assigns_unseen
+            && !self.notes.names.contains_key("IFS")
+            && !names.contains(&name)
+            && !prefixes.iter().any(|prefix| name.starts_with(prefix))
+    }
+}
+
+fn command_line(path: &str, arguments: &[Argument]) -> String {
+    let mut line = String::new();
+    if !path.is_empty() {
+        Argument::literal(path).shown(&mut line);
+    }
+    for argument in arguments {
+        line.push(' ');
+        argument.shown(&mut line);
+    }
+    line
+}
+
+/// Refuses values that a shell runs.
+fn check_assign(name: &str, value: Option<&Argument>) -> Read<()> {
+    let runs = ["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND"].contains(&name.trim_end_matches('+'));
+    let plain =
+        value.is_some_and(|value| !value.dynamic && !value.text.contains(['$', '`', '\\']));
+    if name.starts_with("BASH_FUNC_") || (runs && (!plain || name.starts_with("PROMPT"))) {
+        return Err(undecidable("a variable whose value a shell runs"));
+    }
+    Ok(())
+}
+
+/// Refuses what makes another program of a name.
+fn refuse_redefinition(name: &str, arguments: &[Argument]) -> Read<()> {
+    let refused = match name {
+        "alias" => arguments.iter().any(|a| a.dynamic || a.text.contains('=')),
+        "hash" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-p")),
+        "enable" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-f")),
+        _ => false,
+    };
+    if refused {
+        return Err(undecidable("a name that is made to stand for another program"));
+    }
+    Ok(())
+}
