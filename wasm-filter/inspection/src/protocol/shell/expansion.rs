@@ -13,6 +13,7 @@ const MAX_BRACED: usize = 64;
 pub(super) type Values = BTreeMap<String, String>;
 
 /// One argument, as far as the text tells it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Argument {
     /// Without quotes; the parts that are not known stand in it as they are written.
@@ -109,6 +110,7 @@ pub(super) fn single(word: &Word, values: &Values) -> Argument {
 
 fn fields(parts: &[Part], values: &Values, arguments: &mut Vec<Argument>) {
     let mut field: Option<Argument> = None;
+    let last_closing = parts.iter().rposition(may_close);
     for (index, part) in parts.iter().enumerate() {
         match part {
             Part::Text(text) => {
@@ -120,7 +122,7 @@ fn fields(parts: &[Part], values: &Values, arguments: &mut Vec<Argument>) {
                 }
             }
             Part::Quoted(text) => field.get_or_insert_default().text.push_str(text),
-            Part::Pattern('[') if !closes(parts, index) => {
+            Part::Pattern('[') if last_closing.is_none_or(|closing| closing < index) => {
                 field.get_or_insert_default().text.push('[');
             }
             Part::Pattern(character) => {
@@ -146,13 +148,13 @@ fn fields(parts: &[Part], values: &Values, arguments: &mut Vec<Argument>) {
     arguments.extend(field);
 }
 
-/// Whether a `]` follows the bracket at `index`.
-fn closes(parts: &[Part], index: usize) -> bool {
-    parts.iter().skip(index.saturating_add(1)).any(|part| match part {
+/// Whether it may have the `]` that makes a pattern of a bracket.
+fn may_close(part: &Part) -> bool {
+    match part {
         Part::Text(text) | Part::Quoted(text) => text.contains(']'),
         Part::Pattern(_) => false,
         Part::Variable { .. } | Part::Dynamic { .. } => true,
-    })
+    }
 }
 
 fn is_splittable(value: &str, values: &Values) -> bool {
@@ -212,15 +214,15 @@ fn braced(pieces: &[Piece], budget: &mut Budget) -> Read<Vec<Vec<Piece>>> {
         budget.spend(words.len());
         rest = after;
         if !matches!(first, Piece::Character('{')) {
-            words.iter_mut().for_each(|word| word.push(first.clone()));
+            push(&mut words, first);
             continue;
         }
         match group(after, budget)? {
-            Group::None => words.iter_mut().for_each(|word| word.push(first.clone())),
+            Group::None => push(&mut words, first),
             Group::Sequence(length) => {
                 let shown = "{..}".to_owned();
                 let part = Part::Dynamic { shown, quoted: false, origin: Origin::Value };
-                words.iter_mut().for_each(|word| word.push(Piece::Part(part.clone())));
+                push(&mut words, &Piece::Part(part));
                 rest = after.get(length..).unwrap_or_default();
             }
             Group::Choices(choices, length) => {
@@ -235,6 +237,12 @@ fn braced(pieces: &[Piece], budget: &mut Budget) -> Read<Vec<Vec<Piece>>> {
     }
     budget.leave();
     Ok(words)
+}
+
+fn push(words: &mut [Vec<Piece>], piece: &Piece) {
+    for word in words {
+        word.push(piece.clone());
+    }
 }
 
 fn crossed(words: &[Vec<Piece>], choices: &[Vec<Piece>]) -> Read<Vec<Vec<Piece>>> {

@@ -2,7 +2,7 @@
 //! manual, "Shell Commands").
 
 use super::reader::{Read, Reader, is_delimiter, is_name, undecidable};
-use super::syntax::{Compound, Pipeline, Redirect, Script, Simple, Stage};
+use super::syntax::{Compound, Pipeline, Redirect, Script, Simple, Stage, Word};
 
 /// Where a list of commands ends.
 #[derive(Clone, Copy, Debug)]
@@ -361,36 +361,38 @@ impl Reader<'_, '_> {
                     return Err(undecidable("a test that some shells take for commands"));
                 }
                 begins = false;
+                words.push(word);
                 match text.as_str() {
-                    "=~" => self.expression()?,
+                    "=~" => words.push(self.expression()?),
                     "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-v" => {
                         self.notes.evaluates = true;
                     }
                     _ => {}
                 }
-                words.push(word);
             }
         }
     }
 
     /// After `=~`: a regular expression, in which parentheses belong to the word.
-    fn expression(&mut self) -> Read<()> {
+    fn expression(&mut self) -> Read<Word> {
         self.skip_blanks();
-        let mut ignored = super::syntax::Word::default();
+        let mut word = Word::default();
         let mut depth = 0_usize;
         loop {
-            match self.peek() {
+            let next = self.peek();
+            match next {
                 Some('(') => depth = depth.saturating_add(1),
                 Some(')') if depth > 0 => depth = depth.saturating_sub(1),
                 Some('|') if depth > 0 => {}
-                Some(' ' | '\t' | '\n') if depth == 0 => return Ok(()),
+                Some(' ' | '\t' | '\n') if depth == 0 => return Ok(word),
                 Some(next) if !is_delimiter(next) => {
-                    self.part(&mut ignored)?;
+                    self.part(&mut word)?;
                     continue;
                 }
                 _ => return Err(undecidable("an expression without an end")),
             }
             self.skip(1);
+            word.push(true, next.unwrap_or_default());
         }
     }
 
@@ -488,6 +490,7 @@ impl Reader<'_, '_> {
 
     fn simple_or_function(&mut self) -> Read<Result<Simple, Compound>> {
         let mut simple = Simple::default();
+        let mut program = None;
         loop {
             self.skip_blanks();
             if let Some(redirect) = self.redirect()? {
@@ -497,14 +500,17 @@ impl Reader<'_, '_> {
             {
                 simple.assigns.push(assign);
             } else if let Some(word) = self.word()? {
+                if simple.words.is_empty() {
+                    program = word.literal();
+                }
                 simple.words.push(word);
-                self.argument(&simple)?;
+                self.argument(&simple, program.as_deref())?;
             } else if self.peek() == Some('(') {
                 let alone = simple.words.len() == 1
                     && simple.assigns.is_empty()
                     && simple.redirects.is_empty();
-                let name = simple.words.first().and_then(super::syntax::Word::literal);
-                if !alone || name.is_none_or(|name| name.is_empty() || name.contains('=')) {
+                let named = program.is_some_and(|name| !name.is_empty() && !name.contains('='));
+                if !alone || !named {
                     return Err(undecidable("a parenthesis after a word"));
                 }
                 self.skip(1);

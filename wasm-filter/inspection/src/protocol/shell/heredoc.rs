@@ -51,6 +51,7 @@ impl Reader<'_, '_> {
                 Here { body: Word { parts }, nested: Vec::new() }
             } else {
                 self.budget.enter()?;
+                #[expect(clippy::redundant_closure_for_method_calls, reason = "of any lifetime")]
                 let (body, nested) = self.inside(&body, |reader| reader.here_parts())?;
                 self.budget.leave();
                 Here { body, nested }

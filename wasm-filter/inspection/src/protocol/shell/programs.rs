@@ -3,6 +3,7 @@
 use super::expansion::Argument;
 
 /// What a program does besides running.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Traits {
     pub(super) network: bool,
@@ -32,18 +33,76 @@ pub(super) fn traits(program: &str, arguments: &[Argument], within_find: bool) -
 
 /// Programs that are there to talk to the network.
 static NETWORK: &[&str] = &[
-    "aria2c", "axel", "curl", "dig", "fetch", "ftp", "host", "http", "https", "httpie", "lftp",
-    "lwp-request", "lynx", "nc", "ncat", "netcat", "nmap", "nslookup", "ping", "rsync", "scp",
-    "sftp", "socat", "ssh", "telnet", "tftp", "w3m", "wget", "wget2", "xh",
+    "aria2c",
+    "axel",
+    "curl",
+    "dig",
+    "fetch",
+    "ftp",
+    "host",
+    "http",
+    "https",
+    "httpie",
+    "lftp",
+    "lwp-request",
+    "lynx",
+    "nc",
+    "ncat",
+    "netcat",
+    "nmap",
+    "nslookup",
+    "ping",
+    "rsync",
+    "scp",
+    "sftp",
+    "socat",
+    "ssh",
+    "telnet",
+    "tftp",
+    "w3m",
+    "wget",
+    "wget2",
+    "xh",
 ];
 
 /// Programs that run others in ways that are not looked into.
 static LAUNCHERS: &[&str] = &[
-    "ansible", "awk", "bwrap", "capsh", "chpst", "dbus-run-session", "docker-compose", "entr",
-    "expect", "firejail", "gawk", "gdb", "lldb", "ltrace", "make", "mawk", "nawk", "numactl",
-    "parallel", "perf", "prlimit", "proot", "proxychains", "rlwrap", "runcon", "screen",
-    "setarch", "setpriv", "sg", "start-stop-daemon", "strace", "systemd-run", "tmux", "torsocks",
-    "valgrind", "xvfb-run",
+    "ansible",
+    "awk",
+    "bwrap",
+    "capsh",
+    "chpst",
+    "dbus-run-session",
+    "docker-compose",
+    "entr",
+    "expect",
+    "firejail",
+    "gawk",
+    "gdb",
+    "lldb",
+    "ltrace",
+    "make",
+    "mawk",
+    "nawk",
+    "numactl",
+    "parallel",
+    "perf",
+    "prlimit",
+    "proot",
+    "proxychains",
+    "rlwrap",
+    "runcon",
+    "screen",
+    "setarch",
+    "setpriv",
+    "sg",
+    "start-stop-daemon",
+    "strace",
+    "systemd-run",
+    "tmux",
+    "torsocks",
+    "valgrind",
+    "xvfb-run",
 ];
 
 /// The options of an interpreter that have code in them, by the letter; an empty text
@@ -68,36 +127,71 @@ fn has_inline_code(options: &str, arguments: &[Argument]) -> bool {
     }
     arguments.iter().any(|argument| {
         let text = argument.text.as_str();
-        let long = ["--eval", "--print", "--run", "--command", "-Command", "-EncodedCommand", "eval"];
+        let long =
+            ["--eval", "--print", "--run", "--command", "-Command", "-EncodedCommand", "eval"];
         argument.is_unclear()
             || long.iter().any(|option| text.starts_with(option))
-            || text
-                .strip_prefix('-')
-                .is_some_and(|letters| !letters.starts_with('-') && letters.contains(|c| options.contains(c)))
+            || text.strip_prefix('-').is_some_and(|letters| {
+                !letters.starts_with('-') && letters.contains(|c| options.contains(c))
+            })
     })
 }
 
 /// Options by which ordinary programs run others.
 fn runs_by_option(name: &str, arguments: &[Argument]) -> bool {
     let options: &[&str] = match name {
-        "tar" | "bsdtar" => &["--to-command", "--checkpoint-action", "-I", "--use-compress-program", "--rsh-command", "-F", "--info-script", "--new-volume-script"],
+        "tar" | "bsdtar" => &[
+            "--to-command",
+            "--checkpoint-action",
+            "-I",
+            "--use-compress-program",
+            "--rsh-command",
+            "-F",
+            "--info-script",
+            "--new-volume-script",
+        ],
         "rsync" => &["-e", "--rsh", "--rsync-path"],
         "ssh" | "scp" | "sftp" => &["-o", "-S", "-F", "-D"],
-        "git" => &["-c", "--config-env", "--exec-path", "--upload-pack", "--receive-pack", "filter-branch", "bisect", "submodule", "ext::", "-x", "--exec"],
+        "git" => &[
+            "-c",
+            "--config-env",
+            "--exec-path",
+            "--upload-pack",
+            "--receive-pack",
+            "filter-branch",
+            "bisect",
+            "submodule",
+            "ext::",
+            "-x",
+            "--exec",
+        ],
         "nc" | "ncat" | "netcat" => &["-e", "-c", "--exec", "--sh-exec", "--lua-exec"],
         "socat" => &["EXEC", "SYSTEM", "exec", "system", "SHELL", "shell"],
-        "vi" | "vim" | "nvim" | "ex" | "view" | "emacs" => &["-c", "+", "--cmd", "-S", "-s", "--eval", "-f", "-l", "--load"],
-        "ed" | "sed" | "gsed" => return name == "ed" || !arguments.iter().any(is_operand) || arguments.iter().any(runs_in_sed),
+        "vi" | "vim" | "nvim" | "ex" | "view" | "emacs" => {
+            &["-c", "+", "--cmd", "-S", "-s", "--eval", "-f", "-l", "--load"]
+        }
+        "ed" | "sed" | "gsed" => {
+            return name == "ed"
+                || !arguments.iter().any(is_operand)
+                || arguments.iter().any(runs_in_sed);
+        }
         "zip" => &["-T", "-TT", "--unzip-command"],
         "tcpdump" => &["-z"],
         "man" => &["-P", "--pager", "-H", "--html"],
         "less" | "more" => &["+"],
         "mysql" | "psql" | "sqlite3" => &["-e", "-c", "--execute", "--command", "."],
         "sort" => &["--compress-program"],
+        "docker" | "podman" | "nerdctl" | "kubectl" | "oc" | "crictl" => {
+            return arguments.iter().any(|argument| {
+                matches!(argument.text.as_str(), "run" | "create" | "debug" | "build" | "up")
+            });
+        }
         "split" => &["--filter"],
         "wget" => &["--use-askpass"],
         "openssl" => &["-engine", "-provider"],
-        "pip" | "pip3" | "npm" | "npx" | "pnpm" | "yarn" | "cargo" | "go" | "gem" => &["install", "i", "add", "run", "exec", "x", "ci", "test", "generate", "-"],
+        "pip" | "pip3" | "npm" | "npx" | "pnpm" | "yarn" | "cargo" | "go" | "gem" => {
+            &["install", "i", "add", "run", "exec", "x", "ci", "test", "generate", "-"]
+        }
         _ => return false,
     };
     name == "npx"
@@ -135,7 +229,9 @@ fn deletes(name: &str, arguments: &[Argument], within_find: bool) -> bool {
             let recursive = has('r', &["--recursive"]) || has('R', &[]);
             let force = has('f', &["--force"])
                 || options(arguments).any(|option| {
-                    option.split_once("=n").is_some_and(|(long, _)| is_long(long, &["--interactive"]))
+                    option
+                        .split_once("=n")
+                        .is_some_and(|(long, _)| is_long(long, &["--interactive"]))
                 });
             // What is not known may be such options.
             let unclear = options_end(arguments).iter();
@@ -147,32 +243,33 @@ fn deletes(name: &str, arguments: &[Argument], within_find: bool) -> bool {
                 || (openings > 0 && (recursive || force))
         }
         "find" => arguments.iter().any(|a| a.text == "-delete" || a.splits),
-        "shred" | "rimraf" | "wipe" | "trash-empty" => true,
+        "shred" | "rimraf" | "wipe" | "trash-empty" | "remove-item" => true,
         "rsync" => options(arguments).any(|option| option.starts_with("--del")),
         "git" => arguments.iter().any(|a| a.text == "clean") && has('f', &["--force"]),
-        "remove-item" | "ri" => true,
         _ => false,
     }
 }
 
 fn changes_privileges(name: &str, arguments: &[Argument]) -> bool {
     match name {
-        "sudo" | "su" | "doas" | "pkexec" | "runuser" | "gosu" | "su-exec" | "setpriv" | "capsh"
-        | "newgrp" | "sg" | "setcap" | "usermod" | "useradd" | "userdel" | "adduser" | "deluser"
-        | "groupadd" | "groupmod" | "groupdel" | "gpasswd" | "passwd" | "chpasswd" | "visudo"
-        | "vipw" | "vigr" | "nsenter" | "unshare" | "chroot" | "setfacl" | "chsh" | "newusers"
-        | "update-passwd" | "setuidgid" => true,
+        "sudo" | "su" | "doas" | "pkexec" | "runuser" | "gosu" | "su-exec" | "setpriv"
+        | "capsh" | "newgrp" | "sg" | "setcap" | "usermod" | "useradd" | "userdel" | "adduser"
+        | "deluser" | "groupadd" | "groupmod" | "groupdel" | "gpasswd" | "passwd" | "chpasswd"
+        | "visudo" | "vipw" | "vigr" | "nsenter" | "unshare" | "chroot" | "setfacl" | "chsh"
+        | "newusers" | "update-passwd" | "setuidgid" => true,
         "chown" | "chgrp" => arguments.iter().any(|argument| {
             let owner = argument.text.split([':', '.']).next().unwrap_or_default();
-            argument.opens || matches!(owner, "root" | "0" | "+0") || argument.text.ends_with(":root")
+            argument.opens
+                || matches!(owner, "root" | "0" | "+0")
+                || argument.text.ends_with(":root")
         }),
         "chmod" => arguments.iter().any(|argument| argument.opens || sets_id(&argument.text)),
         "install" | "mkdir" => arguments.iter().any(|argument| {
             let mode = argument.text.trim_start_matches("--mode=").trim_start_matches("-m");
             sets_id(mode) && !argument.text.contains(['/', '.'])
         }),
-        "tee" | "dd" | "cp" | "mv" | "ln" | "sed" | "gsed" | "vi" | "vim" | "nano" | "ed" | "rsync"
-        | "scp" | "curl" | "wget" | "perl" | "ruby" | "patch" | "truncate" | "sponge" => {
+        "tee" | "dd" | "cp" | "mv" | "ln" | "sed" | "gsed" | "vi" | "vim" | "nano" | "ed"
+        | "rsync" | "scp" | "curl" | "wget" | "perl" | "ruby" | "patch" | "truncate" | "sponge" => {
             arguments.iter().any(|argument| guards_privileges(&argument.text))
         }
         _ => false,
@@ -199,8 +296,13 @@ fn sets_id(mode: &str) -> bool {
 pub(super) fn guards_privileges(path: &str) -> bool {
     let folders = ["/etc/sudoers", "/etc/pam.d", "/etc/security", "/etc/polkit-1", "/etc/cron"];
     let files = [
-        "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/ld.so.preload",
-        "/etc/doas.conf", "authorized_keys",
+        "/etc/passwd",
+        "/etc/shadow",
+        "/etc/group",
+        "/etc/gshadow",
+        "/etc/ld.so.preload",
+        "/etc/doas.conf",
+        "authorized_keys",
     ];
     folders.iter().chain(&files).any(|guarded| path.contains(guarded))
 }
@@ -209,11 +311,45 @@ pub(super) fn guards_privileges(path: &str) -> bool {
 pub(super) fn alters_execution(variable: &str) -> bool {
     let prefixes = ["LD_", "DYLD_", "BASH_", "GIT_", "PYTHON", "PERL", "RUBY", "NODE_", "GCONV_"];
     let names = [
-        "PATH", "IFS", "ENV", "SHELL", "SHELLOPTS", "BASHOPTS", "PAGER", "MANPAGER", "EDITOR",
-        "VISUAL", "BROWSER", "LESSOPEN", "LESSCLOSE", "PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND",
-        "CDPATH", "HOME", "ZDOTDIR", "FPATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "CLASSPATH",
-        "MAKEFLAGS", "CC", "CXX", "TAR_OPTIONS", "RSYNC_RSH", "SUDO_ASKPASS", "SSH_ASKPASS",
-        "PHPRC", "LUA_INIT", "LUA_PATH", "path", "GLIBC_TUNABLES", "TERMINFO", "LOCPATH",
+        "PATH",
+        "IFS",
+        "ENV",
+        "SHELL",
+        "SHELLOPTS",
+        "BASHOPTS",
+        "PAGER",
+        "MANPAGER",
+        "EDITOR",
+        "VISUAL",
+        "BROWSER",
+        "LESSOPEN",
+        "LESSCLOSE",
+        "PS0",
+        "PS1",
+        "PS2",
+        "PS4",
+        "PROMPT_COMMAND",
+        "CDPATH",
+        "HOME",
+        "ZDOTDIR",
+        "FPATH",
+        "JAVA_TOOL_OPTIONS",
+        "_JAVA_OPTIONS",
+        "CLASSPATH",
+        "MAKEFLAGS",
+        "CC",
+        "CXX",
+        "TAR_OPTIONS",
+        "RSYNC_RSH",
+        "SUDO_ASKPASS",
+        "SSH_ASKPASS",
+        "PHPRC",
+        "LUA_INIT",
+        "LUA_PATH",
+        "path",
+        "GLIBC_TUNABLES",
+        "TERMINFO",
+        "LOCPATH",
     ];
     names.contains(&variable) || prefixes.iter().any(|prefix| variable.starts_with(prefix))
 }
@@ -240,5 +376,7 @@ fn has_letter(option: &str, letter: char) -> bool {
 
 /// Whether it is one of these long options, which may be cut short.
 fn is_long(option: &str, words: &[&str]) -> bool {
-    option.starts_with("--") && option.len() > 2 && words.iter().any(|word| word.starts_with(option))
+    option.starts_with("--")
+        && option.len() > 2
+        && words.iter().any(|word| word.starts_with(option))
 }

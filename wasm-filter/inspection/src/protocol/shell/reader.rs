@@ -81,7 +81,7 @@ pub(super) struct Notes {
     pub(super) assigns_unseen: bool,
     /// An expression is evaluated, in which values are expressions again.
     pub(super) evaluates: bool,
-    /// A quoted text could run a command when it is evaluated: `a[$(…)]`.
+    /// A quoted text has a command, which runs when it is evaluated: `a[$(…)]`.
     pub(super) loaded: bool,
 }
 
@@ -221,7 +221,7 @@ impl<'t, 'b> Reader<'t, 'b> {
 
     /// A word of quoted or plain text, which might be evaluated.
     pub(super) fn note_text(&mut self, text: &str) {
-        if text.contains('[') && (text.contains("$(") || text.contains('`')) {
+        if text.contains("$(") || text.contains('`') {
             self.notes.loaded = true;
         }
     }

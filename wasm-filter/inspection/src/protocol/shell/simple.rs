@@ -6,9 +6,28 @@ use super::syntax::{Assign, Operator, Redirect, Simple, Target, Word};
 
 /// Builtins that assign variables which their arguments name, or run what does.
 pub(super) const ASSIGNING: [&str; 18] = [
-    "read", "mapfile", "readarray", "declare", "typeset", "local", "readonly", "export", "unset",
-    "let", "getopts", "eval", "source", ".", "trap", "nameref", "integer", "float",
+    "read",
+    "mapfile",
+    "readarray",
+    "declare",
+    "typeset",
+    "local",
+    "readonly",
+    "export",
+    "unset",
+    "let",
+    "getopts",
+    "eval",
+    "source",
+    ".",
+    "trap",
+    "nameref",
+    "integer",
+    "float",
 ];
+
+/// What runs a builtin in the same shell.
+const RUNNING: [&str; 5] = ["command", "builtin", "time", "noglob", "nocorrect"];
 
 /// Those of them whose arguments can be arrays.
 pub(super) const DECLARING: [&str; 5] = ["declare", "typeset", "local", "readonly", "export"];
@@ -28,7 +47,9 @@ impl Reader<'_, '_> {
             return Ok(None);
         }
         let name = name.to_owned();
-        self.skip(name.len().saturating_add(subscript).saturating_add(1 + usize::from(appends)));
+        let sign = if appends { "+=" } else { "=" };
+        self.skip(name.len().saturating_add(subscript));
+        self.eat(sign);
         self.notes.name(&name);
         if subscript > 0 {
             self.notes.evaluates = true;
@@ -59,12 +80,14 @@ impl Reader<'_, '_> {
         Err(undecidable("an array within a word"))
     }
 
-    /// What the last word of `simple` may do to variables.
-    pub(super) fn argument(&mut self, simple: &Simple) -> Read<()> {
+    /// What the last word of `simple` may do to variables, after `program`.
+    pub(super) fn argument(&mut self, simple: &Simple, program: Option<&str>) -> Read<()> {
         let Some(word) = simple.words.last() else { return Ok(()) };
         let text = word.literal();
+        let first = simple.words.len() == 1;
+        let runs = first || program.is_none_or(|program| RUNNING.contains(&program));
         match text.as_deref() {
-            Some(text) if ASSIGNING.contains(&text) => {
+            Some(text) if runs && ASSIGNING.contains(&text) => {
                 self.notes.assigns_unseen = true;
                 self.notes.evaluates = true;
             }
@@ -78,14 +101,12 @@ impl Reader<'_, '_> {
             }
             _ => {}
         }
-        if simple.words.len() > 1 {
+        if !first {
             self.note_word(word);
         }
         if self.peek() == Some('(')
             && text.is_some_and(|text| text.ends_with('='))
-            && simple.words.first().and_then(Word::literal).is_some_and(|program| {
-                DECLARING.contains(&program.as_str())
-            })
+            && program.is_some_and(|program| DECLARING.contains(&program))
         {
             self.array()?;
         }
@@ -96,7 +117,8 @@ impl Reader<'_, '_> {
     pub(super) fn redirect(&mut self) -> Read<Option<Redirect>> {
         let descriptor = self.descriptor_ahead();
         let after = self.rest().get(descriptor.len()..).unwrap_or_default();
-        if !after.starts_with(['<', '>']) && !(descriptor.is_empty() && after.starts_with("&>")) {
+        let both = descriptor.is_empty() && after.starts_with("&>");
+        if !both && !after.starts_with(['<', '>']) {
             return Ok(None);
         }
         if after.starts_with("<(") || after.starts_with(">(") {
@@ -184,5 +206,9 @@ fn subscript(text: &str) -> usize {
     let plain = |c: char| is_name(c) || matches!(c, '+' | '-' | '*' | '@');
     let inside = text.get(1..).unwrap_or_default();
     let end = inside.find(|c| !plain(c)).unwrap_or(inside.len());
-    if inside.get(end..).is_some_and(|rest| rest.starts_with(']')) { end.saturating_add(2) } else { 0 }
+    if inside.get(end..).is_some_and(|rest| rest.starts_with(']')) {
+        end.saturating_add(2)
+    } else {
+        0
+    }
 }

@@ -1,6 +1,7 @@
 //! From the syntax tree to commands: what is run, by whom, with which files.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -18,13 +19,14 @@ use crate::plan::Limits;
 use crate::vocabulary::{SHELL_ASSIGN, SHELL_EXEC, SHELL_REDIRECT};
 
 /// What surrounds a command.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug, Default)]
 pub(super) struct Context {
     /// The programs that run it.
-    via: BTreeSet<String>,
+    via: Rc<BTreeSet<String>>,
     /// The variables that are set for it.
-    assigns: BTreeSet<String>,
-    files: Files,
+    assigns: Rc<BTreeSet<String>>,
+    files: Rc<Files>,
     input: Input,
     privileged: bool,
     remote: bool,
@@ -41,7 +43,7 @@ pub(super) struct Context {
 #[derive(Clone, Debug, Default)]
 struct Input {
     /// The input itself.
-    text: Option<String>,
+    text: Option<Rc<str>>,
     /// Something before it in the pipeline talks to the network.
     fetched: bool,
     /// It is a pipe or a file.
@@ -95,7 +97,9 @@ impl<'l> Walker<'l> {
         let mut reader = Reader::new(text, &mut self.budget);
         let script = reader.script_to_end()?;
         let (heredocs, notes) = reader.into_parts();
-        if notes.evaluates && notes.loaded {
+        // The bracket may be the result of an escape, too.
+        let subscripts = text.contains('[') || text.contains("$'");
+        if notes.evaluates && notes.loaded && subscripts {
             return Err(undecidable("a text that runs commands when it is evaluated as a number"));
         }
         let mut scope = Scope { heredocs: &heredocs, notes: &notes, values: Values::new() };
@@ -133,7 +137,7 @@ impl<'l> Walker<'l> {
                 }
             };
             let fetched = fetched || self.talks_since(first);
-            input = Input { text, fetched, redirected: true };
+            input = Input { text: text.map(Rc::from), fetched, redirected: true };
         }
         Ok(())
     }
@@ -172,12 +176,7 @@ impl<'l> Walker<'l> {
     }
 
     /// The substitutions in words.
-    fn nested(
-        &mut self,
-        scripts: &[Script],
-        scope: &mut Scope<'_>,
-        context: &Context,
-    ) -> Read<()> {
+    fn nested(&mut self, scripts: &[Script], scope: &mut Scope<'_>, context: &Context) -> Read<()> {
         for script in scripts {
             let mut context = Context { certain: false, ..context.clone() };
             context.input.text = None;
@@ -216,7 +215,7 @@ impl<'l> Walker<'l> {
             let value = assign.value.as_ref().map(|value| expansion::single(value, &scope.values));
             check_assign(&assign.name, value.as_ref())?;
             context.dynamic |= value.is_none_or(|value| value.dynamic);
-            context.assigns.insert(assign.name.clone());
+            Rc::make_mut(&mut context.assigns).insert(assign.name.clone());
         }
         self.invoke(&arguments, context)
     }
@@ -234,7 +233,7 @@ impl<'l> Walker<'l> {
         for assign in assigns {
             let value = assign.value.as_ref().map(|value| expansion::single(value, &scope.values));
             check_assign(&assign.name, value.as_ref())?;
-            context.assigns.insert(assign.name.clone());
+            Rc::make_mut(&mut context.assigns).insert(assign.name.clone());
             match value.filter(|value| !value.dynamic) {
                 Some(value) => {
                     let once = scope.notes.names.get(&assign.name) == Some(&1);
@@ -291,7 +290,8 @@ impl<'l> Walker<'l> {
             for argument in arguments {
                 if let Some((name, _)) = argument.text.split_once('=') {
                     check_assign(name, Some(argument))?;
-                    context.assigns.insert(name.trim_end_matches('+').to_owned());
+                    Rc::make_mut(&mut context.assigns)
+                        .insert(name.trim_end_matches('+').to_owned());
                 }
             }
         }
@@ -317,17 +317,17 @@ impl<'l> Walker<'l> {
         let name = program.rsplit('/').next().unwrap_or_default().to_owned();
         for variable in launch.assigns {
             check_assign(&variable, None)?;
-            context.assigns.insert(variable);
+            Rc::make_mut(&mut context.assigns).insert(variable);
         }
         context.background |= launch.background;
         let hidden = launch.runs.iter().find_map(|runs| context.hides(runs));
         let mut inner = context.clone();
-        inner.via.insert(name);
+        Rc::make_mut(&mut inner.via).insert(name);
         inner.privileged |= launch.privileged;
         inner.remote |= launch.remote;
         if launch.shows || hidden.is_some() {
             self.emit_program(program, arguments, &context, hidden.unwrap_or_default())?;
-            inner.files = Files::default();
+            inner.files = Rc::default();
         }
         let mut text = None;
         for runs in launch.runs {
@@ -359,7 +359,7 @@ impl<'l> Walker<'l> {
         if !context.files.are_none() {
             let action = Action::of(&SHELL_REDIRECT);
             self.emit(action, "", &[], context, Hidden::default())?;
-            context.files = Files::default();
+            context.files = Rc::default();
         }
         Ok(())
     }
@@ -401,11 +401,11 @@ impl<'l> Walker<'l> {
         let texts = arguments.iter().map(|argument| argument.text.clone()).collect();
         for (name, texts) in [
             ("arguments", &texts),
-            ("assigns", &context.assigns),
+            ("assigns", &*context.assigns),
             ("reads_files", &context.files.reads),
             ("writes_files", &context.files.writes),
             ("appends_files", &context.files.appends),
-            ("via", &context.via),
+            ("via", &*context.via),
         ] {
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             attributes.insert(name.to_owned(), texts.into());
@@ -486,22 +486,23 @@ impl Context {
                 let newline = matches!(redirect.target, Target::Word(_));
                 let mut text = target.text;
                 text.push_str(if newline { "\n" } else { "" });
-                self.input.text = Some(text);
+                self.input.text = Some(text.into());
             }
             return;
         }
         self.dynamic |= target.dynamic;
         let file = target.text;
+        let files = Rc::make_mut(&mut self.files);
         match redirect.operator {
-            Operator::Read => drop(self.files.reads.insert(file)),
+            Operator::Read => drop(files.reads.insert(file)),
             Operator::ReadWrite => {
-                self.files.reads.insert(file.clone());
-                self.files.writes.insert(file);
+                files.reads.insert(file.clone());
+                files.writes.insert(file);
             }
-            Operator::Write => drop(self.files.writes.insert(file)),
+            Operator::Write => drop(files.writes.insert(file)),
             Operator::Append => {
-                self.files.appends.insert(file.clone());
-                self.files.writes.insert(file);
+                files.appends.insert(file.clone());
+                files.writes.insert(file);
             }
             Operator::Duplicate | Operator::Text => {}
         }
@@ -514,10 +515,40 @@ impl Scope<'_> {
     fn keeps(&self, name: &str) -> bool {
         let prefixes = ["BASH", "COMP_", "EPOCH", "READLINE_", "HIST", "_"];
         let names = [
-            "PWD", "OLDPWD", "RANDOM", "SRANDOM", "SECONDS", "LINENO", "OPTARG", "OPTIND", "REPLY",
-            "PIPESTATUS", "DIRSTACK", "FUNCNAME", "GROUPS", "MAPFILE", "COPROC", "EUID", "UID",
-            "PPID", "IFS", "SHELLOPTS", "LINES", "COLUMNS", "argv", "status", "pipestatus", "path",
-            "signals", "options", "match", "MATCH", "TTY", "USERNAME", "GID", "EGID",
+            "PWD",
+            "OLDPWD",
+            "RANDOM",
+            "SRANDOM",
+            "SECONDS",
+            "LINENO",
+            "OPTARG",
+            "OPTIND",
+            "REPLY",
+            "PIPESTATUS",
+            "DIRSTACK",
+            "FUNCNAME",
+            "GROUPS",
+            "MAPFILE",
+            "COPROC",
+            "EUID",
+            "UID",
+            "PPID",
+            "IFS",
+            "SHELLOPTS",
+            "LINES",
+            "COLUMNS",
+            "argv",
+            "status",
+            "pipestatus",
+            "path",
+            "signals",
+            "options",
+            "match",
+            "MATCH",
+            "TTY",
+            "USERNAME",
+            "GID",
+            "EGID",
         ];
         !self.notes.assigns_unseen
             && !self.notes.names.contains_key("IFS")
@@ -541,8 +572,7 @@ fn command_line(path: &str, arguments: &[Argument]) -> String {
 /// Refuses values that a shell runs.
 fn check_assign(name: &str, value: Option<&Argument>) -> Read<()> {
     let runs = ["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND"].contains(&name.trim_end_matches('+'));
-    let plain =
-        value.is_some_and(|value| !value.dynamic && !value.text.contains(['$', '`', '\\']));
+    let plain = value.is_some_and(|value| !value.dynamic && !value.text.contains(['$', '`', '\\']));
     if name.starts_with("BASH_FUNC_") || (runs && (!plain || name.starts_with("PROMPT"))) {
         return Err(undecidable("a variable whose value a shell runs"));
     }

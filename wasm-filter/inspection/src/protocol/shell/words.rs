@@ -230,27 +230,23 @@ impl Reader<'_, '_> {
             }
         }
         self.budget.enter()?;
+        #[expect(clippy::redundant_closure_for_method_calls, reason = "of any lifetime")]
         let (script, _) = self.inside(&inner, |reader| reader.script_to_end())?;
         self.budget.leave();
         self.nested.push(script);
-        word.parts.push(Part::Dynamic {
-            shown: "$(…)".to_owned(),
-            quoted,
-            origin: Origin::Output,
-        });
+        word.parts
+            .push(Part::Dynamic { shown: "$(…)".to_owned(), quoted, origin: Origin::Output });
         Ok(())
     }
 
     /// After `${`, up to and with the brace that ends it.
     fn parameter(&mut self, quoted: bool) -> Read<Part> {
-        let mut plain = true;
-        if self.ahead("!") && !self.ahead("!}") {
+        let prefixed = ["!", "#"].iter().any(|sign| self.ahead(sign))
+            && !["!}", "#}"].iter().any(|whole| self.ahead(whole));
+        if prefixed {
             self.bump();
-            plain = false;
-        } else if self.ahead("#") && !self.ahead("#}") {
-            self.bump();
-            plain = false;
         }
+        let mut plain = !prefixed;
         let name = match self.peek() {
             Some(first) if is_name(first) => self.take_until(|character| !is_name(character)),
             Some('@' | '*' | '#' | '?' | '-' | '$' | '!') => {
@@ -380,13 +376,11 @@ impl Reader<'_, '_> {
                     }
                 },
                 '(' => depth = depth.saturating_add(1),
-                ')' => match depth.checked_sub(1) {
-                    Some(less) => depth = less,
-                    None => {
-                        self.budget.spend(at);
-                        return Ok(characters.next().is_some_and(|(_, next)| next == ')'));
-                    }
-                },
+                ')' if depth == 0 => {
+                    self.budget.spend(at);
+                    return Ok(characters.next().is_some_and(|(_, next)| next == ')'));
+                }
+                ')' => depth = depth.saturating_sub(1),
                 _ => {}
             }
         }

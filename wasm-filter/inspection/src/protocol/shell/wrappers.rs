@@ -18,6 +18,7 @@ pub(super) enum Runs {
 }
 
 /// A program that runs what is in its arguments.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Default)]
 pub(super) struct Launch {
     pub(super) runs: Vec<Runs>,
@@ -104,7 +105,12 @@ static WRAPPERS: &[Wrapper] = &[
     Wrapper { name: "busybox", ..PLAIN },
     Wrapper { name: "toybox", ..PLAIN },
     Wrapper { name: "nohup", background: true, ..PLAIN },
-    Wrapper { name: "setsid", background: true, options: options("cfw", "", &["ctty", "fork", "wait"], &[]), ..PLAIN },
+    Wrapper {
+        name: "setsid",
+        background: true,
+        options: options("cfw", "", &["ctty", "fork", "wait"], &[]),
+        ..PLAIN
+    },
     Wrapper { name: "nice", options: options("0123456789", "n", &[], &["adjustment"]), ..PLAIN },
     Wrapper {
         name: "ionice",
@@ -113,17 +119,36 @@ static WRAPPERS: &[Wrapper] = &[
     },
     Wrapper {
         name: "timeout",
-        options: options("fpv", "ks", &["foreground", "preserve-status", "verbose"], &["kill-after", "signal"]),
+        options: options(
+            "fpv",
+            "ks",
+            &["foreground", "preserve-status", "verbose"],
+            &["kill-after", "signal"],
+        ),
         operands: 1,
         ..PLAIN
     },
     Wrapper {
         name: "time",
-        options: options("apqv", "fo", &["append", "portability", "quiet", "verbose"], &["format", "output"]),
+        options: options(
+            "apqv",
+            "fo",
+            &["append", "portability", "quiet", "verbose"],
+            &["format", "output"],
+        ),
         ..PLAIN
     },
-    Wrapper { name: "stdbuf", options: options("", "ioe", &[], &["input", "output", "error"]), ..PLAIN },
-    Wrapper { name: "taskset", options: options("ac", "", &["all-tasks", "cpu-list"], &[]), operands: 1, ..PLAIN },
+    Wrapper {
+        name: "stdbuf",
+        options: options("", "ioe", &[], &["input", "output", "error"]),
+        ..PLAIN
+    },
+    Wrapper {
+        name: "taskset",
+        options: options("ac", "", &["all-tasks", "cpu-list"], &[]),
+        operands: 1,
+        ..PLAIN
+    },
     Wrapper { name: "chrt", options: options("abdfioRrv", "DPT", &[], &[]), operands: 1, ..PLAIN },
     Wrapper { name: "fakeroot", ..PLAIN },
     Wrapper { name: "linux32", ..PLAIN },
@@ -135,14 +160,43 @@ static WRAPPERS: &[Wrapper] = &[
         options: options(
             "AbBEHknNPS",
             "CDghpRrtTUu",
-            &["askpass", "background", "bell", "preserve-env", "set-home", "reset-timestamp", "no-update", "non-interactive", "preserve-groups", "stdin"],
-            &["close-from", "chdir", "group", "host", "prompt", "chroot", "role", "type", "command-timeout", "other-user", "user"],
+            &[
+                "askpass",
+                "background",
+                "bell",
+                "preserve-env",
+                "set-home",
+                "reset-timestamp",
+                "no-update",
+                "non-interactive",
+                "preserve-groups",
+                "stdin",
+            ],
+            &[
+                "close-from",
+                "chdir",
+                "group",
+                "host",
+                "prompt",
+                "chroot",
+                "role",
+                "type",
+                "command-timeout",
+                "other-user",
+                "user",
+            ],
         ),
         shows: true,
         privileged: true,
         ..PLAIN
     },
-    Wrapper { name: "doas", options: options("n", "Cu", &[], &[]), shows: true, privileged: true, ..PLAIN },
+    Wrapper {
+        name: "doas",
+        options: options("n", "Cu", &[], &[]),
+        shows: true,
+        privileged: true,
+        ..PLAIN
+    },
     Wrapper {
         name: "pkexec",
         options: options("", "", &["disable-internal-agent", "keep-cwd"], &["user"]),
@@ -165,8 +219,31 @@ static WRAPPERS: &[Wrapper] = &[
         options: options(
             "CTUfimnpruc",
             "GRSw",
-            &["cgroup", "fork", "ipc", "map-current-user", "map-root-user", "mount", "mount-proc", "net", "pid", "time", "user", "uts", "kill-child"],
-            &["map-group", "map-user", "propagation", "root", "setgid", "setgroups", "setuid", "wd"],
+            &[
+                "cgroup",
+                "fork",
+                "ipc",
+                "map-current-user",
+                "map-root-user",
+                "mount",
+                "mount-proc",
+                "net",
+                "pid",
+                "time",
+                "user",
+                "uts",
+                "kill-child",
+            ],
+            &[
+                "map-group",
+                "map-user",
+                "propagation",
+                "root",
+                "setgid",
+                "setgroups",
+                "setuid",
+                "wd",
+            ],
         ),
         shows: true,
         privileged: true,
@@ -177,7 +254,23 @@ static WRAPPERS: &[Wrapper] = &[
         options: options(
             "CFTUaeimnpruwZ",
             "GSt",
-            &["all", "cgroup", "env", "follow-context", "ipc", "mount", "net", "no-fork", "pid", "preserve-credentials", "root", "time", "user", "uts", "wd"],
+            &[
+                "all",
+                "cgroup",
+                "env",
+                "follow-context",
+                "ipc",
+                "mount",
+                "net",
+                "no-fork",
+                "pid",
+                "preserve-credentials",
+                "root",
+                "time",
+                "user",
+                "uts",
+                "wd",
+            ],
             &["setgid", "setuid", "target"],
         ),
         shows: true,
@@ -226,7 +319,15 @@ fn is_query(program: &str, arguments: &[Argument]) -> bool {
     let options: &[&str] = match program {
         "command" => &["-v", "-V"],
         "sudo" => &[
-            "-l", "-v", "-K", "-V", "-h", "--list", "--validate", "--remove-timestamp", "--version",
+            "-l",
+            "-v",
+            "-K",
+            "-V",
+            "-h",
+            "--list",
+            "--validate",
+            "--remove-timestamp",
+            "--version",
             "--help",
         ],
         "busybox" | "toybox" => &["--help", "--list", "--list-full", "--install"],
@@ -363,7 +464,17 @@ fn xargs(arguments: &[Argument]) -> Read<Launch> {
     let options = options(
         "0rtpxo",
         "aEILnPsd",
-        &["null", "no-run-if-empty", "verbose", "interactive", "exit", "open-tty", "replace", "eof", "max-lines"],
+        &[
+            "null",
+            "no-run-if-empty",
+            "verbose",
+            "interactive",
+            "exit",
+            "open-tty",
+            "replace",
+            "eof",
+            "max-lines",
+        ],
         &["arg-file", "delimiter", "max-args", "max-procs", "max-chars", "process-slot-var"],
     );
     // These take a value only where it is attached.
@@ -413,9 +524,9 @@ fn find(arguments: &[Argument]) -> Read<Launch> {
             continue;
         }
         let end = rest.iter().position(|argument| argument.text == ";");
-        let many = rest.windows(2).position(|pair| {
-            matches!(pair, [files, plus] if files.text == "{}" && plus.text == "+")
-        });
+        let many = rest.windows(2).position(
+            |pair| matches!(pair, [files, plus] if files.text == "{}" && plus.text == "+"),
+        );
         let many = many.map(|at| at.saturating_add(1));
         let end = match (end, many) {
             (Some(one), Some(many)) => one.min(many),
@@ -423,7 +534,9 @@ fn find(arguments: &[Argument]) -> Read<Launch> {
         };
         let mut program = rest.get(..end).unwrap_or_default().to_vec();
         rest = rest.get(end.saturating_add(1)..).unwrap_or_default();
-        program.iter_mut().for_each(|argument| fill(argument, "{}", true));
+        for argument in &mut program {
+            fill(argument, "{}", true);
+        }
         launch.runs.push(Runs::Program(program));
     }
     Ok(launch)
@@ -434,7 +547,15 @@ fn switch_user(program: &str, arguments: &[Argument]) -> Read<Launch> {
         "lmpPf-",
         "cgGswu",
         &["login", "preserve-environment", "pty", "fast"],
-        &["command", "session-command", "group", "supp-group", "shell", "whitelist-environment", "user"],
+        &[
+            "command",
+            "session-command",
+            "group",
+            "supp-group",
+            "shell",
+            "whitelist-environment",
+            "user",
+        ],
     );
     let mut launch = Launch { shows: true, privileged: true, ..Launch::default() };
     let mut text = None;
@@ -443,7 +564,8 @@ fn switch_user(program: &str, arguments: &[Argument]) -> Read<Launch> {
     // The options may stand after the user, too.
     loop {
         let Scanned { found, rest: after } = options.scan(rest)?;
-        if program == "runuser" && found.iter().any(|(name, _)| matches!(name.as_str(), "u" | "user"))
+        if program == "runuser"
+            && found.iter().any(|(name, _)| matches!(name.as_str(), "u" | "user"))
         {
             launch.runs.push(Runs::Program(after.to_vec()));
             return Ok(launch);
@@ -457,20 +579,18 @@ fn switch_user(program: &str, arguments: &[Argument]) -> Read<Launch> {
         operands.push(operand);
         rest = after;
     }
-    match text {
-        Some(text) => launch.runs.push(Runs::Text(text)),
+    launch.runs.push(if let Some(text) = text {
+        Runs::Text(text)
+    } else {
         // `su - user file`.
-        None => {
-            let mut operands = operands.into_iter().filter(|operand| operand.text != "-").skip(1);
-            launch.runs.push(operands.next().map_or(Runs::Input, |file| Runs::File(file.clone())));
-        }
-    }
+        let mut operands = operands.into_iter().filter(|operand| operand.text != "-").skip(1);
+        operands.next().map_or(Runs::Input, |file| Runs::File(file.clone()))
+    });
     Ok(launch)
 }
 
 fn ssh(arguments: &[Argument]) -> Read<Launch> {
-    let options =
-        options("46AaCfGgKkMNnqsTtVvXxYy", "BbcDEeFIiJLlmOoPpQRSWw", &[], &[]);
+    let options = options("46AaCfGgKkMNnqsTtVvXxYy", "BbcDEeFIiJLlmOoPpQRSWw", &[], &[]);
     let mut launch = Launch { shows: true, remote: true, ..Launch::default() };
     let scanned = options.scan(arguments)?;
     let Some((host, after)) = scanned.rest.split_first() else { return Ok(launch) };
@@ -530,7 +650,18 @@ fn watch(arguments: &[Argument]) -> Read<Option<Launch>> {
     let options = options(
         "bcCdegprtwx",
         "nq",
-        &["beep", "color", "no-color", "errexit", "chgexit", "precise", "no-title", "no-wrap", "differences", "exec"],
+        &[
+            "beep",
+            "color",
+            "no-color",
+            "errexit",
+            "chgexit",
+            "precise",
+            "no-title",
+            "no-wrap",
+            "differences",
+            "exec",
+        ],
         &["interval", "equexit"],
     );
     let scanned = options.scan(arguments)?;
@@ -549,7 +680,16 @@ fn script(arguments: &[Argument]) -> Read<Option<Launch>> {
         "aefq",
         "cBEIImOoTt",
         &["append", "return", "flush", "force", "quiet"],
-        &["command", "echo", "log-in", "log-io", "log-out", "log-timing", "logging-format", "output-limit"],
+        &[
+            "command",
+            "echo",
+            "log-in",
+            "log-io",
+            "log-out",
+            "log-timing",
+            "logging-format",
+            "output-limit",
+        ],
     );
     let scanned = options.scan(arguments)?;
     let launch = match scanned.value(&["c", "command"]) {
