@@ -108,6 +108,17 @@ pub(super) fn single(word: &Word, values: &Values) -> Argument {
     argument
 }
 
+/// The file that `word` names in a redirection, where some shells expand patterns and
+/// braces.
+pub(super) fn target(word: &Word, values: &Values) -> Argument {
+    let mut argument = single(word, values);
+    argument.dynamic |= word.parts.iter().any(|part| match part {
+        Part::Text(text) => text.contains('{'),
+        part => matches!(part, Part::Pattern(_)),
+    });
+    argument
+}
+
 fn fields(parts: &[Part], values: &Values, arguments: &mut Vec<Argument>) {
     let mut field: Option<Argument> = None;
     let last_closing = parts.iter().rposition(may_close);

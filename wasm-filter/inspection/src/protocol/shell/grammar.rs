@@ -1,7 +1,7 @@
 //! Pipelines, lists and compound commands (POSIX.1-2024, XCU 2.9 and 2.10; the bash
 //! manual, "Shell Commands").
 
-use super::reader::{Read, Reader, is_delimiter, is_name, undecidable};
+use super::reader::{Read, Reader, is_delimiter, undecidable};
 use super::syntax::{Compound, Pipeline, Redirect, Script, Simple, Stage, Word};
 
 /// Where a list of commands ends.
@@ -313,6 +313,7 @@ impl Reader<'_, '_> {
 
     /// Its commands count when it is defined; whoever calls it adds the call.
     pub(super) fn function_body(&mut self) -> Read<Compound> {
+        self.notes.functions = true;
         self.skip_lines()?;
         let stage = self.command()?;
         Ok(group(vec![Pipeline { stages: vec![stage], background: false, certain: false }]))
@@ -323,16 +324,8 @@ impl Reader<'_, '_> {
         let start = self.rest();
         self.arithmetic()?;
         let length = start.len().saturating_sub(self.rest().len()).saturating_sub(2);
-        // A shell without arithmetic commands reads a subshell within a subshell.
-        let text = start.get(..length).unwrap_or_default();
-        for part in text.split(['&', '|', ';', '\n', '(']) {
-            let part = part.trim_start_matches([' ', '\t']);
-            let end = part.find(is_delimiter).unwrap_or(part.len());
-            let word = part.get(..end).unwrap_or_default();
-            let is_plain = |c: char| is_name(c) || matches!(c, '.' | '/' | '-' | '"');
-            if word.chars().all(is_plain) && word.contains(|c: char| c.is_ascii_alphabetic()) {
-                return Err(undecidable("an expression that some shells take for commands"));
-            }
+        if start.get(..length).unwrap_or_default().split(['&', '|', ';', '\n', '(']).any(may_run) {
+            return Err(undecidable("an expression that some shells take for commands"));
         }
         Ok(Compound::default())
     }
@@ -353,14 +346,14 @@ impl Reader<'_, '_> {
             }
             if self.eat("&&") || self.eat("||") {
                 begins = true;
-            } else if self.eat("(") || self.eat(")") || self.eat("<") {
+            } else if !self.ahead("<(") && (self.eat("(") || self.eat(")") || self.eat("<")) {
             } else {
                 let word = self.word()?.ok_or_else(|| undecidable("`[[` without its end"))?;
                 let text = word.literal().unwrap_or_default();
-                if begins && text.starts_with(|c: char| is_name(c) || matches!(c, '/' | '.')) {
+                if begins && text != "!" && !text.starts_with('-') {
                     return Err(undecidable("a test that some shells take for commands"));
                 }
-                begins = false;
+                begins = begins && text == "!";
                 words.push(word);
                 match text.as_str() {
                     "=~" => words.push(self.expression()?),
@@ -470,6 +463,20 @@ impl Pipeline {
             && simple.nested.is_empty()
             && !simple.assigns.is_empty())
     }
+}
+
+/// Whether a shell without arithmetic commands, which reads a subshell in a subshell,
+/// could find a program in this part of an expression. That there is none of a name
+/// such as `i++` is taken for granted.
+fn may_run(part: &str) -> bool {
+    let part = part.trim_matches([' ', '\t', ')']);
+    let word = part.split(is_delimiter).next().unwrap_or_default();
+    let number = word.chars().all(|c| c.is_ascii_digit());
+    let plain = !word.contains(['/', '$', '`', '*', '?', '[', '"', '~', '{']);
+    let operator = word.contains(['+', '%', '^', ',']);
+    // It would assign, and run what follows.
+    let assigns = word.contains('=') && word.len() == part.len();
+    !(number || (plain && (operator || assigns)))
 }
 
 fn group(script: Script) -> Compound {

@@ -25,6 +25,7 @@ pub(super) fn traits(program: &str, arguments: &[Argument], within_find: bool) -
         privilege_change: changes_privileges(name, arguments),
         recursive_force_delete: deletes(name, arguments, within_find),
         inline_code: LAUNCHERS.contains(&name)
+            || ["ld-linux", "ld-musl", "ld.so"].iter().any(|loader| name.starts_with(loader))
             || interpreter.is_some_and(|options| has_inline_code(options, arguments))
             || runs_by_option(name, arguments),
         interprets: interpreter.is_some() && !arguments.iter().any(is_operand),
@@ -69,38 +70,62 @@ static NETWORK: &[&str] = &[
 static LAUNCHERS: &[&str] = &[
     "ansible",
     "awk",
+    "aws-vault",
+    "bundle",
     "bwrap",
     "capsh",
     "chpst",
+    "chronic",
+    "daemon",
+    "daemonize",
     "dbus-run-session",
+    "direnv",
     "docker-compose",
+    "dotenv",
+    "eatmydata",
     "entr",
+    "envdir",
     "expect",
+    "faketime",
     "firejail",
+    "flatpak",
     "gawk",
     "gdb",
+    "hyperfine",
     "lldb",
     "ltrace",
     "make",
     "mawk",
     "nawk",
+    "nix",
+    "nix-shell",
     "numactl",
     "parallel",
     "perf",
+    "pipenv",
+    "poetry",
     "prlimit",
     "proot",
     "proxychains",
     "rlwrap",
     "runcon",
+    "s6-setuidgid",
     "screen",
+    "sem",
     "setarch",
     "setpriv",
+    "setuidgid",
     "sg",
+    "snap",
+    "softlimit",
     "start-stop-daemon",
     "strace",
     "systemd-run",
     "tmux",
     "torsocks",
+    "ts",
+    "tsp",
+    "uv",
     "valgrind",
     "xvfb-run",
 ];
@@ -189,35 +214,41 @@ fn runs_by_option(name: &str, arguments: &[Argument]) -> bool {
         "split" => &["--filter"],
         "wget" => &["--use-askpass"],
         "openssl" => &["-engine", "-provider"],
-        "pip" | "pip3" | "npm" | "npx" | "pnpm" | "yarn" | "cargo" | "go" | "gem" => {
-            &["install", "i", "add", "run", "exec", "x", "ci", "test", "generate", "-"]
+        "npx" | "bunx" | "pipx" | "uvx" => return true,
+        "pip" | "pip3" | "npm" | "pnpm" | "yarn" | "cargo" | "go" | "gem" => {
+            let words = ["install", "i", "add", "run", "exec", "x", "ci", "test", "t", "generate"];
+            return arguments.iter().any(|argument| words.contains(&argument.text.as_str()));
         }
         _ => return false,
     };
-    name == "npx"
-        || arguments.iter().any(|argument| {
-            options.iter().any(|option| argument.text.starts_with(option)) || argument.is_unclear()
-        })
+    arguments.iter().any(|argument| {
+        options.iter().any(|option| argument.text.starts_with(option)) || argument.is_unclear()
+    })
 }
 
-/// Whether a sed script could run a program: by `e`, or by `s///e`. `w` writes.
+/// Whether an argument of sed could run a program: by `e`, or by `s///e`. `w` writes.
 fn runs_in_sed(argument: &Argument) -> bool {
     let text = argument.text.as_str();
-    if argument.dynamic || text.starts_with("--expression") || text.starts_with("--file") {
+    if argument.dynamic || ["--expression", "--file", "-f"].iter().any(|o| text.starts_with(o)) {
         return true;
     }
-    let before_e = |before: Option<char>| before.is_none_or(|c| !c.is_ascii_alphabetic());
+    let flags = |letters: &str| letters.chars().all(|c| "nErsuzi".contains(c));
+    let script = match text.strip_prefix("-e").or(text.strip_prefix('-')) {
+        Some(letters) if flags(letters) || text.starts_with("--") => return false,
+        Some(script) => script,
+        None => text,
+    };
+    let letter = |c: char| c.is_ascii_alphabetic();
     let mut before = None;
-    let option = text.starts_with('-');
-    for character in text.chars() {
-        if !option && matches!(character, 'e' | 'w') && before_e(before) {
+    for character in script.chars() {
+        if matches!(character, 'e' | 'w') && !before.is_some_and(letter) {
             return true;
         }
         before = Some(character);
     }
     // The flags of a substitution.
-    let flags = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-    !option && text.starts_with('s') && flags.contains(['e', 'w'])
+    let flags = script.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    script.starts_with('s') && flags.contains(['e', 'w'])
 }
 
 fn deletes(name: &str, arguments: &[Argument], within_find: bool) -> bool {
@@ -268,10 +299,9 @@ fn changes_privileges(name: &str, arguments: &[Argument]) -> bool {
             let mode = argument.text.trim_start_matches("--mode=").trim_start_matches("-m");
             sets_id(mode) && !argument.text.contains(['/', '.'])
         }),
-        "tee" | "dd" | "cp" | "mv" | "ln" | "sed" | "gsed" | "vi" | "vim" | "nano" | "ed"
-        | "rsync" | "scp" | "curl" | "wget" | "perl" | "ruby" | "patch" | "truncate" | "sponge" => {
-            arguments.iter().any(|argument| guards_privileges(&argument.text))
-        }
+        "find" | "tee" | "dd" | "cp" | "mv" | "ln" | "sed" | "gsed" | "vi" | "vim" | "nano"
+        | "ed" | "rsync" | "scp" | "curl" | "wget" | "perl" | "ruby" | "patch" | "truncate"
+        | "sponge" => arguments.iter().any(|argument| guards_privileges(&argument.text)),
         _ => false,
     }
 }
@@ -286,8 +316,8 @@ fn sets_id(mode: &str) -> bool {
         let permissions = clause.trim_start_matches(['u', 'g', 'o', 'a']);
         permissions.len() < clause.len().saturating_add(1)
             && permissions.starts_with(['+', '=', '-'])
-            && permissions.chars().all(|c| "+-=rwxXstugo".contains(c))
-            && permissions.contains('s')
+            && permissions.chars().all(|c| "+-=rwxXstugo01234567".contains(c))
+            && permissions.contains(['s', '2', '3', '4', '6'])
             && permissions.contains(['+', '='])
     })
 }
@@ -304,7 +334,22 @@ pub(super) fn guards_privileges(path: &str) -> bool {
         "/etc/doas.conf",
         "authorized_keys",
     ];
+    let path = normal(path);
     folders.iter().chain(&files).any(|guarded| path.contains(guarded))
+}
+
+/// The path without `//`, `.` and `..`.
+pub(super) fn normal(path: &str) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
+        if name == ".." {
+            names.pop();
+        } else {
+            names.push(name);
+        }
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    root.to_owned() + &names.join("/")
 }
 
 /// Whether setting the variable changes which programs run, or what they load.

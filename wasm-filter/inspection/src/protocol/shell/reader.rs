@@ -81,6 +81,8 @@ pub(super) struct Notes {
     pub(super) assigns_unseen: bool,
     /// An expression is evaluated, in which values are expressions again.
     pub(super) evaluates: bool,
+    /// A function may stand for any program.
+    pub(super) functions: bool,
     /// A quoted text has a command, which runs when it is evaluated: `a[$(…)]`.
     pub(super) loaded: bool,
 }

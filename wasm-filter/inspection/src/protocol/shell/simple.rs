@@ -5,7 +5,7 @@ use super::reader::{Read, Reader, is_delimiter, is_name, undecidable};
 use super::syntax::{Assign, Operator, Redirect, Simple, Target, Word};
 
 /// Builtins that assign variables which their arguments name, or run what does.
-pub(super) const ASSIGNING: [&str; 18] = [
+pub(super) const ASSIGNING: [&str; 19] = [
     "read",
     "mapfile",
     "readarray",
@@ -24,6 +24,7 @@ pub(super) const ASSIGNING: [&str; 18] = [
     "nameref",
     "integer",
     "float",
+    "wait",
 ];
 
 /// What runs a builtin in the same shell.
@@ -150,7 +151,7 @@ impl Reader<'_, '_> {
         let signs = [
             ("&>>", Operator::Append),
             ("&>", Operator::Write),
-            ("<&", Operator::Duplicate),
+            ("<&", Operator::DuplicateInput),
             ("<>", Operator::ReadWrite),
             ("<", Operator::Read),
             (">>", Operator::Append),

@@ -63,6 +63,7 @@ pub(super) enum Operator {
     Write,
     Append,
     Duplicate,
+    DuplicateInput,
     /// `<<`, `<<-`, `<<<`: the text itself.
     Text,
 }

@@ -81,11 +81,18 @@ pub(super) struct Walker<'l> {
     limits: &'l Limits,
     pub(super) budget: Budget,
     pub(super) commands: Vec<Command>,
+    /// A function was defined, which may stand for any program.
+    functions: bool,
 }
 
 impl<'l> Walker<'l> {
     pub(super) fn new(bytes: usize, limits: &'l Limits) -> Self {
-        Self { limits, budget: Budget::new(bytes, limits.depth), commands: Vec::new() }
+        Self {
+            limits,
+            budget: Budget::new(bytes, limits.depth),
+            commands: Vec::new(),
+            functions: false,
+        }
     }
 
     /// The commands of a text that a shell reads.
@@ -102,6 +109,7 @@ impl<'l> Walker<'l> {
         if notes.evaluates && notes.loaded && subscripts {
             return Err(undecidable("a text that runs commands when it is evaluated as a number"));
         }
+        self.functions |= notes.functions;
         let mut scope = Scope { heredocs: &heredocs, notes: &notes, values: Values::new() };
         self.script(&script, &mut scope, &Context { certain: true, ..context })?;
         self.budget.leave();
@@ -263,7 +271,10 @@ impl<'l> Walker<'l> {
                     context.input.fetched |= self.talks_since(first);
                     expansion::single(&here.body, &scope.values)
                 }
-                Target::Word(word) => expansion::single(word, &scope.values),
+                Target::Word(word) if redirect.operator == Operator::Text => {
+                    expansion::single(word, &scope.values)
+                }
+                Target::Word(word) => expansion::target(word, &scope.values),
             };
             context.redirect(redirect, target);
         }
@@ -298,7 +309,8 @@ impl<'l> Walker<'l> {
         let text = match wrappers::launch(name, arguments)? {
             None => {
                 self.emit_program(&program.text, arguments, &context, Hidden::default())?;
-                output::of(name, arguments, context.input.text.as_deref())
+                let input = context.input.text.as_deref();
+                if self.functions { None } else { output::of(name, arguments, input) }
             }
             Some(launch) => self.launched(&program.text, arguments, launch, context)?,
         };
@@ -325,6 +337,7 @@ impl<'l> Walker<'l> {
         Rc::make_mut(&mut inner.via).insert(name);
         inner.privileged |= launch.privileged;
         inner.remote |= launch.remote;
+        inner.dynamic |= !launch.shows && arguments.iter().any(|argument| argument.dynamic);
         if launch.shows || hidden.is_some() {
             self.emit_program(program, arguments, &context, hidden.unwrap_or_default())?;
             inner.files = Rc::default();
@@ -460,7 +473,10 @@ impl Context {
             Runs::Input if self.input.text.is_some() => return None,
             Runs::Input => self.input.fetched,
             Runs::File(file) if file.process => self.fetches,
-            Runs::File(file) => file.text == "/dev/stdin" && self.input.fetched,
+            Runs::File(file) => {
+                ["/dev/", "/proc/"].iter().any(|folder| file.text.starts_with(folder))
+                    && self.input.fetched
+            }
             // `sh -c "$(curl …)"` is the same as `curl … | sh`.
             Runs::Text(text) if text.dynamic && text.output && self.fetches => true,
             Runs::Text(_) | Runs::Program(_) => return None,
@@ -471,10 +487,10 @@ impl Context {
     fn redirect(&mut self, redirect: &Redirect, target: Argument) {
         let descriptor = redirect.descriptor.as_deref();
         let to_input = match redirect.operator {
-            Operator::Read | Operator::ReadWrite | Operator::Text => {
-                matches!(descriptor, None | Some("0"))
+            Operator::Write | Operator::Append | Operator::Duplicate => {
+                is_input(descriptor.unwrap_or("1"))
             }
-            _ => descriptor == Some("0"),
+            _ => is_input(descriptor.unwrap_or("0")),
         };
         if to_input {
             let fetched = self.input.fetched || target.process && self.fetches;
@@ -491,6 +507,8 @@ impl Context {
             return;
         }
         self.dynamic |= target.dynamic;
+        let guarded = programs::normal(&target.text).starts_with("/etc");
+        self.privileged |= target.dynamic && guarded && redirect.operator != Operator::Read;
         let file = target.text;
         let files = Rc::make_mut(&mut self.files);
         match redirect.operator {
@@ -504,9 +522,14 @@ impl Context {
                 files.appends.insert(file.clone());
                 files.writes.insert(file);
             }
-            Operator::Duplicate | Operator::Text => {}
+            Operator::Duplicate | Operator::DuplicateInput | Operator::Text => {}
         }
     }
+}
+
+/// Whether it is the number of the standard input.
+fn is_input(descriptor: &str) -> bool {
+    descriptor.trim_start_matches('0').is_empty()
 }
 
 impl Scope<'_> {
@@ -573,7 +596,12 @@ fn command_line(path: &str, arguments: &[Argument]) -> String {
 fn check_assign(name: &str, value: Option<&Argument>) -> Read<()> {
     let runs = ["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND"].contains(&name.trim_end_matches('+'));
     let plain = value.is_some_and(|value| !value.dynamic && !value.text.contains(['$', '`', '\\']));
-    if name.starts_with("BASH_FUNC_") || (runs && (!plain || name.starts_with("PROMPT"))) {
+    let redefines =
+        ["BASH_CMDS", "BASH_ALIASES", "functions", "aliases", "galiases", "saliases", "commands"];
+    if name.starts_with("BASH_FUNC_")
+        || (redefines.contains(&name) && value.is_none())
+        || (runs && (!plain || name.starts_with("PROMPT")))
+    {
         return Err(undecidable("a variable whose value a shell runs"));
     }
     Ok(())
@@ -584,6 +612,10 @@ fn refuse_redefinition(name: &str, arguments: &[Argument]) -> Read<()> {
     let refused = match name {
         "alias" => arguments.iter().any(|a| a.dynamic || a.text.contains('=')),
         "hash" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-p")),
+        // These run commands of their arguments.
+        "compgen" | "-" => true,
+        "jobs" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-x")),
+        "mapfile" | "readarray" => arguments.iter().any(|a| a.dynamic || a.text.contains('C')),
         "enable" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-f")),
         _ => false,
     };

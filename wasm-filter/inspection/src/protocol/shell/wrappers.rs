@@ -150,6 +150,7 @@ static WRAPPERS: &[Wrapper] = &[
         ..PLAIN
     },
     Wrapper { name: "chrt", options: options("abdfioRrv", "DPT", &[], &[]), operands: 1, ..PLAIN },
+    Wrapper { name: "repeat", operands: 1, ..PLAIN },
     Wrapper { name: "fakeroot", ..PLAIN },
     Wrapper { name: "linux32", ..PLAIN },
     Wrapper { name: "linux64", ..PLAIN },
@@ -158,7 +159,7 @@ static WRAPPERS: &[Wrapper] = &[
     Wrapper {
         name: "sudo",
         options: options(
-            "AbBEHknNPS",
+            "AbBEHiknNPsS",
             "CDghpRrtTUu",
             &[
                 "askpass",
@@ -166,6 +167,8 @@ static WRAPPERS: &[Wrapper] = &[
                 "bell",
                 "preserve-env",
                 "set-home",
+                "login",
+                "shell",
                 "reset-timestamp",
                 "no-update",
                 "non-interactive",
@@ -296,6 +299,17 @@ fn wrapper(program: &str, arguments: &[Argument]) -> Read<Option<Launch>> {
         }
     }
     let assigns = if program == "sudo" { take_assigns(&mut rest) } else { Vec::new() };
+    // It runs the login shell, which expands variables in the program's arguments.
+    let by_shell = ["s", "i", "shell", "login"].iter().any(|option| scanned.has(option));
+    if program == "sudo" && by_shell {
+        if rest.is_empty() {
+            let runs = vec![Runs::Input];
+            return Ok(Some(Launch { privileged: true, assigns, ..Launch::shown(runs) }));
+        }
+        if rest.iter().any(|argument| argument.text.contains('$')) {
+            return Err(unclear());
+        }
+    }
     let named = program == "exec" && scanned.has("a");
     if rest.is_empty() && !named {
         return Ok(None);
