@@ -73,6 +73,7 @@ pub(super) struct Pending {
 }
 
 /// What was seen on the way that matters to the text as a whole.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug, Default)]
 pub(super) struct Notes {
     /// How often a name is assigned, or stands where a command may assign it.
