@@ -93,3 +93,33 @@ fn shell_lines_make_the_facts_that_were_reviewed() {
     }
     assert!(wrong.is_empty(), "expected, then found:\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn shell_text_is_read_in_the_arguments_of_a_tool() {
+    let plan = json!({ "mcp": { "embedded": [{ "tool": "run_*", "at": "/cmd", "as": "shell" }] } });
+    let plan: ProtocolPlan = serde_json::from_value(plan).unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("accept", "application/json, text/event-stream"),
+        ("mcp-protocol-version", "2025-06-18"),
+    ];
+    let call = |tool: &str, cmd: Value| {
+        let head = head("POST", "/mcp", &headers);
+        let params = json!({ "name": tool, "arguments": { "cmd": cmd } });
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        inspect_body(&plan, &Limits::default(), &head, body.to_string().as_bytes())
+    };
+    let runs = |facts: &Facts| -> Vec<String> {
+        shell_commands(facts).into_iter().map(in_short).collect()
+    };
+    let facts = call("run_shell", json!("ls | wc -l"));
+    assert_eq!(runs(&facts), ["ls", "wc -l"], "{facts:?}");
+    assert_eq!(facts.commands[0].action.name(), "mcp:tools/call");
+    let facts = call("run_shell", json!(["sh", "-c", "id; ls"]));
+    assert_eq!(runs(&facts), ["id # via=sh", "ls # via=sh"], "{facts:?}");
+    assert_eq!(code(&call("run_shell", json!("$x"))).as_deref(), Some("shell_undecidable"));
+    assert_eq!(code(&call("run_shell", json!(7))).as_deref(), Some("field_malformed"));
+    assert_eq!(code(&call("run_shell", json!(["ls", 7]))).as_deref(), Some("field_malformed"));
+    let other = call("read_file", json!("$x"));
+    assert_eq!((code(&other), runs(&other)), (None, Vec::new()));
+}

@@ -9,6 +9,10 @@ use crate::facts::UnparsedCode;
 /// A text of the size that a body may have.
 const BYTES: usize = 64 * 1024;
 
+/// What reading may take, in a build without optimisation, which takes more.
+#[cfg(not(target_arch = "wasm32"))]
+const STACK_BYTES: usize = 768 * 1024;
+
 fn programs(text: &str) -> Vec<String> {
     let commands = commands(text, &Limits::default()).unwrap_or_else(|e| panic!("{text}: {e:?}"));
     commands.into_iter().map(|command| command.resource).collect()
@@ -142,6 +146,45 @@ fn a_text_takes_time_in_proportion_to_its_length() {
     }
 }
 
+/// Wasm has 1 MiB of stack, of which a request may have used some.
+#[cfg(not(target_arch = "wasm32"))]
+#[test]
+fn the_deepest_text_fits_the_stack_of_wasm() {
+    let nested = [
+        ("( ", " )"),
+        ("$(", ")"),
+        ("{ ", "\n}"),
+        ("\"$(", ")\""),
+        ("${x:-", "}"),
+        ("{a,", "}"),
+        ("if ", "\nthen x\nfi"),
+        ("f() { ", "\n}"),
+        ("$((", "))"),
+        ("a=(", ")"),
+        ("eval ", ""),
+        ("<(", ")"),
+        ("case x in x) ", "\nesac"),
+        ("cat <<E\n$(", ")\nE\n"),
+        ("sudo ", ""),
+        ("for x in a; do ", "\ndone"),
+        ("\"${x:-", "}\""),
+        ("[[ $(", ") ]]"),
+        ("coproc ", ""),
+    ];
+    let limits = Limits { depth: 128, ..Limits::default() };
+    for (open, close) in nested {
+        for levels in [30, 62, 70, 2_000] {
+            let text = format!("{}x{}", open.repeat(levels), close.repeat(levels));
+            std::thread::Builder::new()
+                .stack_size(STACK_BYTES)
+                .spawn(move || drop(commands(&text, &limits)))
+                .unwrap()
+                .join()
+                .unwrap();
+        }
+    }
+}
+
 #[cfg(not(target_arch = "wasm32"))]
 mod properties {
     use proptest::prelude::*;
@@ -171,6 +214,15 @@ mod properties {
         }
     }
 
+    /// What texts are made of.
+    const PIECES: [&str; 64] = [
+        "a", "rm", "-rf", "/", "x=", "x", "1", " ", "\n", "\t", "'", "\"", "\\", "$", "`", "(",
+        ")", "((", "))", "{", "}", ",", "..", "[", "]", "[[", "]]", "=~", "<", ">", ">>", "<<",
+        "<<-", "<<<", "&", "|", ";", ";;", "#", "!", "~", "*", "?", "$(", "${", ":-", "@P", "$'",
+        "\\x41", "if", "then", "fi", "for", "in", "do", "done", "case", "esac", "function", "eval",
+        "sh -c ", "xargs", "sudo ", "é",
+    ];
+
     fn word() -> impl Strategy<Value = String> {
         "[ -~äß€\t]{1,12}"
     }
@@ -188,6 +240,19 @@ mod properties {
             arguments.extend(words.iter().map(|(text, _)| text.as_str()));
             let limits = Limits::default();
             prop_assert_eq!(commands(&line, &limits), of_arguments(&arguments, &limits), "{}", line);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(
+            pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..30),
+            more in ".{0,10}",
+        ) {
+            let limits = Limits::default();
+            let text = pieces.concat() + &more;
+            drop(commands(&text, &limits));
+            drop(commands(&(more + &pieces.join(" ")), &limits));
+            drop(of_arguments(&pieces, &limits));
+            drop(of_arguments(&["sh", "-c", &text], &limits));
         }
 
         #[test]
