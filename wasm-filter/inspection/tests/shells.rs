@@ -202,8 +202,8 @@ fn simple() -> impl Strategy<Value = String> {
         prop::sample::select(after.to_vec()),
     )
         .prop_map(|(before, program, words, after)| {
-            let words: String = words.iter().map(|word| format!(" {word}")).collect();
-            format!("{before}{program}{words}{after}")
+            let words = words.join(" ");
+            format!("{before}{program} {words}{after}")
         })
 }
 

@@ -12,21 +12,26 @@
 //! their like run.
 
 mod ansi;
+mod conditional;
+mod context;
 mod expansion;
 mod grammar;
 mod heredoc;
 mod options;
 mod output;
+mod prefixes;
 mod programs;
 mod reader;
+mod redefinition;
 mod simple;
 mod syntax;
 mod walk;
 mod words;
 mod wrappers;
 
+use self::context::Context;
 use self::expansion::Argument;
-use self::walk::{Context, Walker};
+use self::walk::Walker;
 use crate::facts::{Command, Unparsed};
 use crate::plan::Limits;
 

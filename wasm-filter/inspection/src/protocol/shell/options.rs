@@ -19,6 +19,15 @@ pub(super) struct Options {
 
 pub(super) const NO_OPTIONS: Options = Options { flags: "", takes: "", long: &[], long_takes: &[] };
 
+pub(super) const fn options(
+    flags: &'static str,
+    takes: &'static str,
+    long: &'static [&'static str],
+    long_takes: &'static [&'static str],
+) -> Options {
+    Options { flags, takes, long, long_takes }
+}
+
 /// Options by their letter or name, and what follows them.
 #[derive(Debug)]
 pub(super) struct Scanned<'a> {

@@ -1,14 +1,15 @@
 //! From the syntax tree to commands: what is run, by whom, with which files.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde_json::Value;
 
+use super::context::{Context, Hidden, Input};
 use super::expansion::{self, Argument, Values};
 use super::output;
-use super::programs::{self, Traits};
+use super::programs;
 use super::reader::{Budget, Notes, Read, Reader, undecidable};
+use super::redefinition::{check_assign, refuse_redefinition};
 use super::simple::{ASSIGNING, DECLARING};
 use super::syntax::{
     Assign, Compound, Here, Operator, Pipeline, Redirect, Script, Simple, Stage, Target,
@@ -17,58 +18,6 @@ use super::wrappers::{self, Launch, Runs};
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
 use crate::plan::Limits;
 use crate::vocabulary::{SHELL_ASSIGN, SHELL_EXEC, SHELL_REDIRECT};
-
-/// What surrounds a command.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-#[derive(Clone, Debug, Default)]
-pub(super) struct Context {
-    /// The programs that run it.
-    via: Rc<BTreeSet<String>>,
-    /// The variables that are set for it.
-    assigns: Rc<BTreeSet<String>>,
-    files: Rc<Files>,
-    input: Input,
-    privileged: bool,
-    remote: bool,
-    background: bool,
-    /// A value or a file is not known.
-    dynamic: bool,
-    /// A substitution in its words talks to the network.
-    fetches: bool,
-    /// It runs once, in the shell that reads the text, whatever came before.
-    certain: bool,
-}
-
-/// Where its input comes from.
-#[derive(Clone, Debug, Default)]
-struct Input {
-    /// The input itself.
-    text: Option<Rc<str>>,
-    /// Something before it in the pipeline talks to the network.
-    fetched: bool,
-    /// It is a pipe or a file.
-    redirected: bool,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Files {
-    reads: BTreeSet<String>,
-    writes: BTreeSet<String>,
-    appends: BTreeSet<String>,
-}
-
-impl Files {
-    fn are_none(&self) -> bool {
-        self.reads.is_empty() && self.writes.is_empty()
-    }
-}
-
-/// What is known of a script that the text does not show.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hidden {
-    unknown: bool,
-    fetched: bool,
-}
 
 /// One text: its here-documents, and the variables that it sets.
 struct Scope<'s> {
@@ -443,95 +392,6 @@ impl<'l> Walker<'l> {
     }
 }
 
-/// What is true of a command, by its program and by what surrounds it.
-struct Judged {
-    of_program: Traits,
-    unknown_script: bool,
-    fetched: bool,
-}
-
-impl Context {
-    fn traits(&self, program: &str, arguments: &[Argument], script: Hidden) -> Judged {
-        let within_find = self.via.contains("find") || self.via.contains("xargs");
-        let mut traits = programs::traits(program, arguments, within_find);
-        let interprets = traits.interprets && self.input.redirected;
-        traits.inline_code |= interprets && self.input.text.is_some();
-        traits.privilege_change |= self.privileged
-            || self.files.writes.iter().any(|file| programs::guards_privileges(file));
-        traits.network |= (self.files.reads.iter().chain(&self.files.writes))
-            .any(|file| file.starts_with("/dev/tcp/") || file.starts_with("/dev/udp/"));
-        Judged {
-            of_program: traits,
-            unknown_script: script.unknown || (interprets && self.input.text.is_none()),
-            fetched: script.fetched || (interprets && self.input.fetched),
-        }
-    }
-
-    /// What is known of a script that the text does not show.
-    fn hides(&self, runs: &Runs) -> Option<Hidden> {
-        let fetched = match runs {
-            Runs::Input if self.input.text.is_some() => return None,
-            Runs::Input => self.input.fetched,
-            Runs::File(file) if file.process => self.fetches,
-            Runs::File(file) => {
-                ["/dev/", "/proc/"].iter().any(|folder| file.text.starts_with(folder))
-                    && self.input.fetched
-            }
-            // `sh -c "$(curl …)"` is the same as `curl … | sh`.
-            Runs::Text(text) if text.dynamic && text.output && self.fetches => true,
-            Runs::Text(_) | Runs::Program(_) => return None,
-        };
-        Some(Hidden { unknown: true, fetched })
-    }
-
-    fn redirect(&mut self, redirect: &Redirect, target: Argument) {
-        let descriptor = redirect.descriptor.as_deref();
-        let to_input = match redirect.operator {
-            Operator::Write | Operator::Append | Operator::Duplicate => {
-                is_input(descriptor.unwrap_or("1"))
-            }
-            _ => is_input(descriptor.unwrap_or("0")),
-        };
-        if to_input {
-            let fetched = self.input.fetched || target.process && self.fetches;
-            let fetched = fetched || target.text.starts_with("/dev/tcp/");
-            self.input = Input { text: None, fetched, redirected: true };
-        }
-        if redirect.operator == Operator::Text {
-            if to_input && !target.dynamic {
-                let newline = matches!(redirect.target, Target::Word(_));
-                let mut text = target.text;
-                text.push_str(if newline { "\n" } else { "" });
-                self.input.text = Some(text.into());
-            }
-            return;
-        }
-        self.dynamic |= target.dynamic;
-        let guarded = programs::normal(&target.text).starts_with("/etc");
-        self.privileged |= target.dynamic && guarded && redirect.operator != Operator::Read;
-        let file = target.text;
-        let files = Rc::make_mut(&mut self.files);
-        match redirect.operator {
-            Operator::Read => drop(files.reads.insert(file)),
-            Operator::ReadWrite => {
-                files.reads.insert(file.clone());
-                files.writes.insert(file);
-            }
-            Operator::Write => drop(files.writes.insert(file)),
-            Operator::Append => {
-                files.appends.insert(file.clone());
-                files.writes.insert(file);
-            }
-            Operator::Duplicate | Operator::DuplicateInput | Operator::Text => {}
-        }
-    }
-}
-
-/// Whether it is the number of the standard input.
-fn is_input(descriptor: &str) -> bool {
-    descriptor.trim_start_matches('0').is_empty()
-}
-
 impl Scope<'_> {
     /// Whether the variable keeps what it is assigned: the shell sets some itself, and
     /// a command may set any that is not seen.
@@ -590,37 +450,4 @@ fn command_line(path: &str, arguments: &[Argument]) -> String {
         argument.shown(&mut line);
     }
     line
-}
-
-/// Refuses values that a shell runs.
-fn check_assign(name: &str, value: Option<&Argument>) -> Read<()> {
-    let runs = ["PS0", "PS1", "PS2", "PS4", "PROMPT_COMMAND"].contains(&name.trim_end_matches('+'));
-    let plain = value.is_some_and(|value| !value.dynamic && !value.text.contains(['$', '`', '\\']));
-    let redefines =
-        ["BASH_CMDS", "BASH_ALIASES", "functions", "aliases", "galiases", "saliases", "commands"];
-    if name.starts_with("BASH_FUNC_")
-        || (redefines.contains(&name) && value.is_none())
-        || (runs && (!plain || name.starts_with("PROMPT")))
-    {
-        return Err(undecidable("a variable whose value a shell runs"));
-    }
-    Ok(())
-}
-
-/// Refuses what makes another program of a name.
-fn refuse_redefinition(name: &str, arguments: &[Argument]) -> Read<()> {
-    let refused = match name {
-        "alias" => arguments.iter().any(|a| a.dynamic || a.text.contains('=')),
-        "hash" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-p")),
-        // These run commands of their arguments.
-        "compgen" | "-" => true,
-        "jobs" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-x")),
-        "mapfile" | "readarray" => arguments.iter().any(|a| a.dynamic || a.text.contains('C')),
-        "enable" => arguments.iter().any(|a| a.dynamic || a.text.starts_with("-f")),
-        _ => false,
-    };
-    if refused {
-        return Err(undecidable("a name that is made to stand for another program"));
-    }
-    Ok(())
 }
