@@ -84,6 +84,12 @@ impl Context {
         }
     }
 
+    /// Whether a variable changes what is run; how `read` splits a line does not.
+    pub(super) fn alters_execution(&self, program: &str) -> bool {
+        let reads = |name: &str| name == "IFS" && program == "read";
+        self.assigns.iter().any(|name| programs::alters_execution(name) && !reads(name))
+    }
+
     /// What is known of a script that the text does not show.
     pub(super) fn hides(&self, runs: &Runs) -> Option<Hidden> {
         let fetched = match runs {

@@ -24,6 +24,8 @@ pub(super) struct Argument {
     pub(super) splits: bool,
     /// Its first character is not known: it may be an option.
     pub(super) opens: bool,
+    /// Where the last part that is not known ends, in bytes.
+    pub(super) tail: usize,
     /// All that is not known is the output of commands.
     pub(super) output: bool,
     /// It is a file that commands write to or read from.
@@ -42,6 +44,21 @@ impl Argument {
         self.dynamic = true;
         self.splits |= splits;
         self.text.push_str(shown);
+        self.tail = self.text.len();
+    }
+
+    /// `~user/file`, of which only the user's folder is not known.
+    fn unknown_home(&mut self, text: &str) {
+        let end = text.find('/').unwrap_or(text.len());
+        let (home, file) = text.split_at_checked(end).unwrap_or((text, ""));
+        self.unknown(home, false, false, Origin::Value);
+        self.text.push_str(file);
+    }
+
+    /// Whether its last name is known, if it is the path of a file.
+    pub(super) fn is_named(&self) -> bool {
+        let tail = self.text.get(self.tail..).unwrap_or_default();
+        !self.dynamic || (!self.splits && tail.contains('/'))
     }
 
     /// Whether it may be an option, or several arguments.
@@ -92,7 +109,7 @@ pub(super) fn single(word: &Word, values: &Values) -> Argument {
     for (index, part) in word.parts.iter().enumerate() {
         match part {
             Part::Text(text) if index == 0 && text.starts_with('~') => {
-                argument.unknown(text, false, false, Origin::Value);
+                argument.unknown_home(text);
             }
             Part::Text(text) | Part::Quoted(text) => argument.text.push_str(text),
             Part::Pattern(character) => argument.text.push(*character),
@@ -127,7 +144,7 @@ fn fields(parts: &[Part], values: &Values, arguments: &mut Vec<Argument>) {
             Part::Text(text) => {
                 let field = field.get_or_insert_default();
                 if index == 0 && text.starts_with('~') {
-                    field.unknown(text, false, false, Origin::Value);
+                    field.unknown_home(text);
                 } else {
                     field.text.push_str(text);
                 }

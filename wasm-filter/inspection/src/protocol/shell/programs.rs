@@ -176,7 +176,15 @@ fn runs_by_option(name: &str, arguments: &[Argument]) -> bool {
             "--new-volume-script",
         ],
         "rsync" => &["-e", "--rsh", "--rsync-path"],
-        "ssh" | "scp" | "sftp" => &["-o", "-S", "-F", "-D"],
+        "ssh" | "scp" | "sftp" => {
+            return arguments.iter().any(|argument| {
+                let text = argument.text.to_ascii_lowercase();
+                let words = ["command=", "command ", "provider", "include", "match"];
+                argument.text.starts_with("-F")
+                    || (name != "ssh" && argument.text.starts_with("-S"))
+                    || words.iter().any(|word| text.contains(word))
+            });
+        }
         "git" => &[
             "-c",
             "--config-env",

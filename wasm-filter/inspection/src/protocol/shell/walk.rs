@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::context::{Context, Hidden, Input};
 use super::expansion::{self, Argument, Values};
 use super::output;
-use super::programs;
 use super::reader::{Budget, Notes, Read, Reader, undecidable};
 use super::redefinition::{check_assign, refuse_redefinition};
 use super::simple::{ASSIGNING, DECLARING};
@@ -238,9 +237,10 @@ impl<'l> Walker<'l> {
     ) -> Read<Option<String>> {
         self.budget.enter()?;
         let Some((program, arguments)) = arguments.split_first() else { return Ok(None) };
-        if program.dynamic {
+        if !program.is_named() {
             return Err(undecidable("a program whose name only the shell knows"));
         }
+        context.dynamic |= program.dynamic;
         let name = program.text.rsplit('/').next().unwrap_or_default();
         if name.is_empty() || name.starts_with('=') {
             return Err(undecidable("a program without a name"));
@@ -380,7 +380,7 @@ impl<'l> Walker<'l> {
             ("inline_code", traits.of_program.inline_code),
             ("recursive_force_delete", traits.of_program.recursive_force_delete),
             ("privilege_change", traits.of_program.privilege_change),
-            ("alters_execution", context.assigns.iter().any(|n| programs::alters_execution(n))),
+            ("alters_execution", context.alters_execution(program)),
             ("network", traits.of_program.network),
             ("remote", context.remote),
             ("background", context.background),
@@ -443,7 +443,9 @@ impl Scope<'_> {
 fn command_line(path: &str, arguments: &[Argument]) -> String {
     let mut line = String::new();
     if !path.is_empty() {
-        Argument::literal(path).shown(&mut line);
+        // A folder that is not known is shown as it is written.
+        let dynamic = path.starts_with(['$', '~']);
+        Argument { dynamic, ..Argument::literal(path) }.shown(&mut line);
     }
     for argument in arguments {
         line.push(' ');

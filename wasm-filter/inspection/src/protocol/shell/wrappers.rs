@@ -230,6 +230,7 @@ fn fill(argument: &mut Argument, placeholder: &str, is_path: bool) {
     if placeholder.is_empty() || argument.text.contains(placeholder) {
         argument.dynamic = true;
         argument.output = false;
+        argument.tail = argument.text.len();
         argument.opens |= !is_path && argument.text.starts_with(placeholder);
     }
 }
