@@ -168,6 +168,7 @@ fn simple() -> impl Strategy<Value = String> {
         "timeout 5 ",
         "sh -c ",
         "bash -c ",
+        "x &>/dev/null ",
         "2>/dev/null ",
         "time ",
         "x=c; ",

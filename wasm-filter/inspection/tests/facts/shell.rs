@@ -79,7 +79,7 @@ fn shell_commands(facts: &Facts) -> Vec<&Command> {
 #[test]
 fn shell_lines_make_the_facts_that_were_reviewed() {
     let mut wrong = Vec::new();
-    for case in cases::<ShellCase>("shell", 200) {
+    for case in cases::<ShellCase>("shell", 400) {
         let facts = facts(&case.line);
         conform(&facts);
         let runs: Vec<String> = shell_commands(&facts).into_iter().map(in_short).collect();

@@ -414,15 +414,22 @@ impl Reader<'_, '_> {
     fn simple_or_function(&mut self) -> Read<Result<Simple, Compound>> {
         let mut simple = Simple::default();
         let mut program = None;
+        let mut ends = false;
         loop {
             self.skip_blanks();
+            // A shell that has no `&>` reads `&` and begins another command there.
+            let both = self.ahead("&>");
             if let Some(redirect) = self.redirect()? {
+                ends |= both;
                 simple.redirects.push(redirect);
             } else if simple.words.is_empty()
                 && let Some(assign) = self.assignment()?
             {
                 simple.assigns.push(assign);
             } else if let Some(word) = self.word()? {
+                if ends {
+                    return Err(undecidable("a word after `&>`, which not every shell has"));
+                }
                 if simple.words.is_empty() {
                     program = word.literal();
                 }

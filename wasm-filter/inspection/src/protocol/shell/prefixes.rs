@@ -34,8 +34,7 @@ pub(super) fn wrapper(program: &str, arguments: &[Argument]) -> Read<Option<Laun
             return Err(unclear());
         }
     }
-    let named = program == "exec" && scanned.has("a");
-    if rest.is_empty() && !named {
+    if rest.is_empty() {
         return Ok(None);
     }
     if program == "time" && scanned.value(&["o", "output"]).is_some() {

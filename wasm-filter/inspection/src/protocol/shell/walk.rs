@@ -235,8 +235,8 @@ impl<'l> Walker<'l> {
         arguments: &[Argument],
         mut context: Context,
     ) -> Read<Option<String>> {
-        self.budget.enter()?;
         let Some((program, arguments)) = arguments.split_first() else { return Ok(None) };
+        self.budget.enter()?;
         if !program.is_named() {
             return Err(undecidable("a program whose name only the shell knows"));
         }

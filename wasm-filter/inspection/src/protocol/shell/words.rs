@@ -132,6 +132,9 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             Some('[') => Err(undecidable("`$[`, which not every shell has")),
+            Some('=' | '~' | '^' | '+') if !quoted => {
+                Err(undecidable("an expansion that only some shells have"))
+            }
             Some('\\') if self.ahead("\\\n") => {
                 Err(undecidable("an expansion that goes on in the next line"))
             }
