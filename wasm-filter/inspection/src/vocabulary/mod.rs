@@ -14,6 +14,7 @@ mod mcp;
 mod shell;
 mod sql;
 
+pub(crate) use self::shell::{SHELL_ASSIGN, SHELL_EXEC, SHELL_REDIRECT};
 pub(crate) use self::sql::SQL_OTHER;
 
 /// A set of actions that policies can name together, such as `sql:write`.

@@ -9,6 +9,7 @@ mod json;
 mod mcp;
 mod multipart;
 mod paths;
+mod shell;
 mod sql;
 
 use std::collections::BTreeSet;
