@@ -135,7 +135,12 @@ impl<'t> Lexer<'t> {
         loop {
             let rest = self.rest();
             let run = rest.find(['"', '\\', '\n', '\r']).unwrap_or(rest.len());
-            text += rest.get(..run).unwrap_or_default();
+            let plain = rest.get(..run).unwrap_or_default();
+            if text.is_empty() {
+                text = plain.into();
+            } else {
+                text.to_mut().push_str(plain);
+            }
             self.advance(run);
             match self.peek() {
                 Some(b'"') => {

@@ -49,6 +49,9 @@ pub(super) fn read(plan: &GraphqlPlan, request: &Reading<'_>) -> Result<Asked, U
             ));
         }
     };
+    if names_document(head.path) {
+        return Err(malformed("the path ends in what may be the id of a document"));
+    }
     let url = of_url(head.query(), limits.depth)?;
     if by_get {
         return Ok(Asked { operations: vec![url.unwrap_or_default()], by_get });
@@ -134,7 +137,7 @@ impl Parameters {
         // A digest is written in one way, and servers compare texts.
         let hash = hash.filter(|hash| hash.parse().is_ok_and(|d: Digest| d.to_string() == *hash));
         match hash {
-            Some(hash) if persisted.is_empty() && version == Some(Value::from(1)) => {
+            Some(hash) if persisted.is_empty() && version.is_none_or(|version| version == 1) => {
                 self.ids.push(hash);
                 Ok(())
             }
@@ -199,6 +202,14 @@ fn resembles_parameter(name: &str) -> bool {
     let plain = base.bytes().filter(u8::is_ascii_alphanumeric);
     let folded: String = plain.map(|byte| char::from(byte.to_ascii_lowercase())).collect();
     !name.is_ascii() || PARAMETERS.contains(&folded.as_str())
+}
+
+/// Some servers take the id from the path: `/graphql/sha256:…` or `/graphql/<hash>`.
+fn names_document(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default().trim_end_matches('/');
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let hash = last.len() >= 32 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hash || last.contains(':') || last.contains('%')
 }
 
 fn of_json(plan: &GraphqlPlan, body: Value) -> Result<Vec<Parameters>, Unparsed> {
