@@ -1,6 +1,7 @@
 //! Requests and the facts that they make, reviewed as data: `tests/corpora/*`, read
 //! by the file of the same name here.
 
+mod graphql;
 mod json;
 mod mcp;
 mod paths;
@@ -21,7 +22,7 @@ fn every_corpus_is_read_by_a_test() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let known = ["json", "mcp", "paths", "sql"];
+    let known = ["graphql", "json", "mcp", "paths", "sql"];
     assert_eq!(names, known.iter().map(ToString::to_string).collect());
 }
 
