@@ -106,7 +106,8 @@ impl GraphqlFacts {
 
 fn counts(commands: &[Command], fields: &BTreeSet<String>) -> BTreeMap<String, i64> {
     let deepest = fields.iter().map(|path| path.split('.').count()).max().unwrap_or(0);
-    let usual = [("depth", deepest), ("field_count", fields.len()), ("aliases", 0), ("batch_size", 1)];
+    let usual =
+        [("depth", deepest), ("field_count", fields.len()), ("aliases", 0), ("batch_size", 1)];
     let largest = |name| commands.iter().filter_map(move |c| c.attributes[name].as_i64()).max();
     usual
         .into_iter()

@@ -50,7 +50,7 @@ pub(super) fn read(plan: &GraphqlPlan, request: &Reading<'_>) -> Result<Asked, U
         }
     };
     if names_document(head.path) {
-        return Err(malformed("the path ends in what may be the id of a document"));
+        return Err(malformed("the path ends in what may be the hash of a document"));
     }
     let url = of_url(head.query(), limits.depth)?;
     if by_get {
@@ -207,9 +207,7 @@ fn resembles_parameter(name: &str) -> bool {
 /// Some servers take the id from the path: `/graphql/sha256:…` or `/graphql/<hash>`.
 fn names_document(target: &str) -> bool {
     let path = target.split('?').next().unwrap_or_default().trim_end_matches('/');
-    let last = path.rsplit('/').next().unwrap_or_default();
-    let hash = last.len() >= 32 && last.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hash || last.contains(':') || last.contains('%')
+    path.bytes().rev().take_while(u8::is_ascii_hexdigit).count() >= 32
 }
 
 fn of_json(plan: &GraphqlPlan, body: Value) -> Result<Vec<Parameters>, Unparsed> {
