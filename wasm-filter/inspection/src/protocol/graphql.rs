@@ -108,6 +108,7 @@ impl Reader<'_> {
         let document = syntax::parse(text, self.limits.depth)?;
         check_names(&document)?;
         let mut fragments = Fragments::of(&document)?;
+        // A server may validate the whole document, and so the others are read too.
         for operation in &document.operations {
             fragments.measure(&operation.selections, self.limits.depth)?;
         }
@@ -115,7 +116,7 @@ impl Reader<'_> {
         if self.by_get && operation.kind == OperationKind::Mutation {
             return Err(Unparsed::new(
                 UnparsedCode::MethodUnexpected,
-                "a mutation by GET, which changes nothing (GraphQL over HTTP, section 6.2)",
+                "a mutation by GET, which is safe by definition (RFC 9110 section 9.2.1)",
             ));
         }
         let size = fragments.measure(&operation.selections, self.limits.depth)?;
@@ -129,30 +130,36 @@ impl Reader<'_> {
                 format!("the request makes more than {} commands", self.limits.commands),
             ));
         }
-        let mut selected = Vec::new();
-        for root in &roots {
-            let mut paths = BTreeSet::new();
-            let path = &mut String::new();
-            fragments.paths(root, path, &mut paths, &mut directives, &mut self.budget)?;
-            selected.push(paths);
-        }
+        let variables = Variables::of(operation, &parameters.variables, self.limits.depth);
+        let own = roots.iter().map(|root| self.own(root, &fragments, &variables, &mut directives));
+        let own = own.collect::<Result<Vec<_>, _>>()?;
         let shared = self.shared(text, operation, &roots, &directives, size);
-        let variables = Variables {
-            declared: &operation.variables,
-            given: &parameters.variables,
-            depth: self.limits.depth,
-        };
         let action = action(operation.kind)?;
-        for (root, paths) in roots.into_iter().zip(selected) {
-            let arguments = variables.members(&root.arguments, 1, &mut self.budget)?;
-            let mut attributes = shared.clone();
-            let mut insert = |name: &str, value| attributes.insert(name.to_owned(), value);
-            insert("introspection", matches!(root.name, "__schema" | "__type").into());
-            insert("fields", paths.into_iter().collect());
-            insert("arguments", arguments.into());
+        for (root, mut attributes) in roots.into_iter().zip(own) {
+            attributes.extend(shared.clone());
             self.commands.push(Command { action, resource: root.name.to_owned(), attributes });
         }
         Ok(())
+    }
+
+    /// What the command of one root field says; its directives join `directives`.
+    fn own<'t>(
+        &mut self,
+        root: &Field<'t>,
+        fragments: &Fragments<'_, 't>,
+        variables: &Variables<'_, 't>,
+        directives: &mut BTreeSet<&'t str>,
+    ) -> Result<Attributes, Unparsed> {
+        let mut paths = BTreeSet::new();
+        let path = &mut String::new();
+        fragments.paths(root, path, &mut paths, directives, &mut self.budget)?;
+        let arguments = variables.members(&root.arguments, 1, &mut self.budget)?;
+        let mut attributes = Attributes::new();
+        let mut insert = |name: &str, value| attributes.insert(name.to_owned(), value);
+        insert("introspection", matches!(root.name, "__schema" | "__type").into());
+        insert("fields", paths.into_iter().collect());
+        insert("arguments", arguments.into());
+        Ok(attributes)
     }
 
     /// What every command of an operation says.

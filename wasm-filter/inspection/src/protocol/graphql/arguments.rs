@@ -1,25 +1,39 @@
 //! The arguments of a field as JSON, with the variables' values in their places
 //! (September 2025, sections 6.1.2 and 6.4.1; what needs a schema is left as it is).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::Budget;
-use super::syntax::{Literal, Members, Variable};
+use super::syntax::{Literal, Members, Operation};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
 
 /// The variables of one operation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Variables<'a, 't> {
-    /// Those that the operation declares.
-    pub(super) declared: &'a [Variable<'t>],
+    /// Those that the operation declares, with their defaults.
+    declared: BTreeMap<&'t str, Option<&'a Literal<'t>>>,
     /// The values that the request gives.
-    pub(super) given: &'a Map<String, Value>,
+    given: &'a Map<String, Value>,
     /// How deep values nest at most.
-    pub(super) depth: usize,
+    depth: usize,
 }
 
-impl Variables<'_, '_> {
+impl<'a, 't> Variables<'a, 't> {
+    /// Those of `operation`, with the values that the request gives; they nest at most
+    /// `depth` deep.
+    pub(super) fn of(
+        operation: &'a Operation<'t>,
+        given: &'a Map<String, Value>,
+        depth: usize,
+    ) -> Self {
+        let variables = operation.variables.iter();
+        let declared = variables.map(|variable| (variable.name, variable.default.as_ref()));
+        Self { declared: declared.collect(), given, depth }
+    }
+
     /// What `members` stand for: without those whose variable has no value.
     pub(super) fn members(
         &self,
@@ -78,13 +92,13 @@ impl Variables<'_, '_> {
         depth: usize,
         budget: &mut Budget,
     ) -> Result<Option<Value>, Unparsed> {
-        let Some(variable) = self.declared.iter().find(|variable| variable.name == name) else {
+        let Some(default) = self.declared.get(name) else {
             return Err(Unparsed::new(
                 UnparsedCode::GraphqlMalformed,
                 "a variable that the operation does not declare is used",
             ));
         };
-        match (self.given.get(name), &variable.default) {
+        match (self.given.get(name), default) {
             (Some(value), _) => {
                 self.charge(value, depth, budget)?;
                 Ok(Some(value.clone()))
