@@ -4,6 +4,7 @@
 mod a2a;
 mod encoding;
 mod form;
+mod graphql;
 mod grpc;
 mod json;
 mod mcp;
