@@ -69,6 +69,26 @@ fn a_persisted_document_that_cannot_be_used_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_plan_with_a_bad_persisted_document_is_not_loaded() {
+    let load = |text: &str| {
+        let plan = serde_json::json!({
+            "services": [{ "name": "shop", "hosts": ["*"], "routes": [{
+                "path": "/graphql",
+                "inspect": { "graphql": { "persisted": { "x": text }, "batches": "allow" } },
+            }] }],
+            "limits": {},
+        });
+        crate::Inspector::new(serde_json::from_value(plan).unwrap()).map(drop)
+    };
+    assert_eq!(load("{ a }"), Ok(()));
+    assert_eq!(
+        load("{ a ").unwrap_err().to_string(),
+        "path `/graphql` of service `shop`: persisted document `x` cannot be read: a name was \
+         expected, at byte 4 of the document"
+    );
+}
+
+#[test]
 fn a_fragment_bomb_is_measured_without_being_lit() {
     // 64 fragments, each of which doubles the next: 2^64 fields.
     let mut text = "{ ...F0 } fragment F64 on T { a }".to_owned();
