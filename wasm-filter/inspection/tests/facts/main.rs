@@ -22,8 +22,20 @@ use chaperone_inspection::vocabulary::AttributeKind;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const CORPORA: &[&str] =
-    &["a2a", "encoding", "form", "grpc", "json", "mcp", "multipart", "paths", "sql"];
+#[rustfmt::skip]
+const CORPORA: &[&str] = &[
+    "a2a",
+    "encoding",
+    "form",
+    "graphql",
+    "grpc",
+    "json",
+    "mcp",
+    "multipart",
+    "paths",
+    "shell",
+    "sql",
+];
 
 #[test]
 fn every_corpus_is_read_by_a_test() {
