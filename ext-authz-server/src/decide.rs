@@ -35,8 +35,12 @@ use crate::redact::Redactor;
 use crate::request::GuardedRequest;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
+use crate::tools::{ToolRoute, Tools};
 use crate::upstream::{SetHeader, UpstreamCredentials, UpstreamToken};
 use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusal, Verdict};
+
+/// The action of calls of MCP tools.
+const TOOL_CALL: &str = "mcp:tools/call";
 
 /// How soon a caller may ask again whether its request was approved.
 const APPROVAL_RETRY: Duration = Duration::from_secs(5);
@@ -71,6 +75,7 @@ pub struct Decider {
     policies: Arc<Policies>,
     approvals: Arc<Approvals>,
     audit: Arc<AuditLog>,
+    tools: Arc<Tools>,
     clock: Arc<dyn Clock>,
 }
 
@@ -84,6 +89,7 @@ impl Decider {
     /// Puts the rooms in order.
     pub fn new(
         rules: Rules,
+        tools: Arc<Tools>,
         redactor: Redactor,
         authenticator: Arc<Authenticator>,
         policies: Arc<Policies>,
@@ -92,7 +98,7 @@ impl Decider {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let plan = rules.inspector.plan().digest();
-        Self { rules, plan, redactor, authenticator, policies, approvals, audit, clock }
+        Self { rules, plan, redactor, authenticator, policies, approvals, audit, tools, clock }
     }
 
     /// Decides `request` and keeps the record of it.
@@ -151,6 +157,11 @@ impl Decider {
             commands: &read.facts.commands,
         });
         ledger.answer(&answer);
+        if !matches!(answer.decision, Decision::Deny(_)) {
+            // Before anybody is asked to approve what nobody should call.
+            let route = ToolRoute { service, path: &route.plan.path };
+            self.as_pinned(&route, &read.facts).await?;
+        }
         let grant = match answer.decision {
             Decision::Allow(grant) => grant,
             Decision::Deny(reasons) => {
@@ -270,6 +281,23 @@ impl Decider {
             ));
         }
         Ok(ReadRequest { facts: sealed.facts, body_sha256: Some(sealed.body_sha256) })
+    }
+
+    /// Refuses calls of tools that are not as they were pinned.
+    async fn as_pinned(&self, route: &ToolRoute<'_>, facts: &Facts) -> Result<(), Refusal> {
+        for command in &facts.commands {
+            if command.action.name() != TOOL_CALL {
+                continue;
+            }
+            let state = self.tools.state(route, &command.resource).await.map_err(|error| {
+                tracing::error!(%error, "a tool could not be looked up");
+                unavailable("tools_unavailable", "The tool could not be looked up.")
+            })?;
+            if let Some(code) = state.code() {
+                return Err(denied(code, state.told(&command.resource)));
+            }
+        }
+        Ok(())
     }
 
     /// Uses up the approval that the request has, or asks for one.

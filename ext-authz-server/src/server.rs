@@ -29,6 +29,7 @@ use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, SystemClock, UnixMillis};
+use crate::tools::Tools;
 
 /// How long requests that are being answered are given when the server ends.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -114,8 +115,13 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     let recorder = tokio::spawn(record_changes(changes, Arc::clone(&audit), Arc::clone(&clock)));
     let reader = tokio::spawn(Arc::clone(&withdrawals).keep_fresh(Arc::clone(&clock)));
     let mut watchers = JoinSet::new();
-    for own in config.services.values().filter_map(|service| service.upstream.watched()) {
-        watchers.spawn(own.watch());
+    for service in config.services.values() {
+        if let Some(own) = service.upstream.watched() {
+            watchers.spawn(own.watch());
+        }
+        for pins in service.pins.values() {
+            watchers.spawn(Arc::clone(pins).watch());
+        }
     }
     let keys_recorder =
         tokio::spawn(record_keys(keys_changed, Arc::clone(&audit), Arc::clone(&clock)));
@@ -158,6 +164,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         },
         check: CheckService::new(Arc::new(Decider::new(
             rules(config, transactions)?,
+            Arc::new(Tools::new(Arc::clone(&store))),
             Redactor::new()?,
             authenticator,
             policies,

@@ -755,3 +755,92 @@ fn every_command_teaches_how_it_is_used() {
         assert!(ran.code == Some(0) && ran.stdout.contains("approvals"), "{shell}");
     }
 }
+
+/// A folder whose service `tools` names pins that are not there yet.
+fn folder_with_pins(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    let service = "  tools:\n    hosts: [tools.example]\n    routes:\n      - path: /mcp\n        \
+                   inspect: { mcp: { pins: pins.json } }\nmasking:";
+    folder.write("chaperone.yaml", &CONFIG.replace("masking:", service));
+    folder
+}
+
+fn tool_list(tools: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": tools } }).to_string()
+}
+
+#[test]
+fn mcp_pin_writes_the_pins_and_tells_what_changed() {
+    let folder = folder_with_pins("mcp-pin");
+    let config = folder.config();
+    let pin = |more: &[&str], tools: &Value| {
+        let arguments = ["mcp", "pin", "--config", &config, "--service", "tools", "--from", "-"];
+        chaperone(&[&arguments, more].concat(), &tool_list(tools))
+    };
+    let first = json!([{ "name": "read", "description": "Reads." }, { "name": "gone" }]);
+    let ran = pin(&["--check"], &first);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(!folder.0.join("pins.json").exists(), "--check writes nothing");
+    let ran = pin(&[], &first);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("+ read: Reads."), "{}", ran.stdout);
+    let written = std::fs::read_to_string(folder.0.join("pins.json")).expect("the pins");
+    let written: Value = serde_json::from_str(&written).expect("JSON");
+    assert_eq!(written["tools"]["read"]["description"], "Reads.");
+    let digest =
+        chaperone_inspection::digest::Digest::of(br#"{"description":"Reads.","name":"read"}"#);
+    assert_eq!(written["tools"]["read"]["sha256"], digest.to_string());
+    assert_eq!(pin(&["--check"], &first).code, Some(0));
+
+    let second = json!([{ "name": "read", "description": "Reads it." }, { "name": "new" }]);
+    let ran = pin(&["--check", "--json"], &second);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let found = ran.json();
+    assert_eq!(found["added"][0]["name"], "new");
+    assert_eq!(found["changed"][0]["name"], "read");
+    assert_eq!(found["changed"][0]["was"]["description"], "Reads.");
+    assert_eq!(found["removed"][0]["name"], "gone");
+    assert_eq!(found["written"], false);
+    let ran = pin(&[], &second);
+    assert!(ran.stdout.contains("~ read: Reads it.\n    was: Reads."), "{}", ran.stdout);
+    assert!(ran.stdout.contains("- gone"), "{}", ran.stdout);
+}
+
+#[test]
+fn mcp_pin_refuses_what_is_no_whole_list() {
+    let folder = folder_with_pins("mcp-pin-refuses");
+    let config = folder.config();
+    let arguments = ["mcp", "pin", "--config", &config, "--service", "tools", "--from", "-"];
+    let paged = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[],"nextCursor":"c"}}"#;
+    for (input, code, told) in [
+        (paged, 2, "one page of several"),
+        (r#"{"jsonrpc":"2.0","id":1,"error":{}}"#, 2, "no `tools`"),
+        (r#"{"tools":[{"name":"a","name":"b"}]}"#, 2, "the same key twice"),
+        (r#"{"tools":[{"name":"a"},{"name":"a"}]}"#, 1, "listed twice"),
+        ("", 2, "cannot read the list"),
+    ] {
+        let ran = chaperone(&arguments, input);
+        assert_eq!(ran.code, Some(code), "{input}: {}", ran.stderr);
+        assert!(ran.stderr.contains(told), "{input}: {}", ran.stderr);
+    }
+    assert!(!folder.0.join("pins.json").exists());
+    let other = ["mcp", "pin", "--config", &config, "--service", "customers", "--from", "-"];
+    let ran = chaperone(&other, "{}");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("names pins"), "{}", ran.stderr);
+    folder.write("pins.json", "[]");
+    let ran = chaperone(&["config", "check", "--config", &config], "");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("not a file of pins"), "{}", ran.stderr);
+}
+
+#[test]
+fn pins_are_for_the_server_and_may_change_without_the_filter() {
+    let folder = folder_with_pins("mcp-pin-plan");
+    let ran = chaperone(&["envoy", "plugin-config", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(!ran.stdout.contains("pins"), "{}", ran.stdout);
+    let ran = chaperone(&["config", "check", "--json", "--config", &folder.config()], "");
+    let pinned = &ran.json()["services"][1]["pinned_tools"]["/mcp"];
+    assert!(pinned.as_str().is_some_and(|pinned| pinned.starts_with("0 in ")), "{pinned}");
+}

@@ -12,8 +12,9 @@ use crate::identity::{
 };
 use crate::resource::{Description, ProtectedResource};
 use crate::service::Service;
+use crate::tools::PinFile;
 use crate::upstream::{OwnCredential, UpstreamCredentials, UpstreamToken};
-use chaperone_inspection::plan::{Limits, RoutePlan, ServicePlan};
+use chaperone_inspection::plan::{Limits, ProtocolPlan, RoutePlan, ServicePlan};
 
 /// The services, for the server and for the filter.
 pub(super) struct Resolved {
@@ -37,7 +38,10 @@ pub(super) fn resolve(
     }
     let mut resolved = Resolved { services: BTreeMap::new(), plans: Vec::new() };
     for (name, service) in written {
-        let routes = service.routes.into_iter().map(|route| planned(route, limits)).collect();
+        let mut pins = Pinned { folder, service: &name, files: BTreeMap::new(), errors };
+        let routes =
+            service.routes.into_iter().map(|route| planned(route, limits, &mut pins)).collect();
+        let pins = pins.files;
         let acceptance = Acceptance {
             issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
@@ -68,6 +72,7 @@ pub(super) fn resolve(
                     errors.push(ConfigError::general(format!("{place}: {message}")));
                 })
                 .unwrap_or(UpstreamCredentials::Remove),
+            pins,
             names_policies: service.deny_details == file::DenyDetails::Policies,
             on_unmaskable: service.on_unmaskable,
             approval_wait: service.approval_wait.0,
@@ -91,8 +96,40 @@ pub(super) fn resolve(
     resolved
 }
 
-/// A route, its limits resolved over the general ones.
-fn planned(route: file::Route, limits: Limits) -> RoutePlan {
+/// The pins of one service, as its routes are read.
+struct Pinned<'a> {
+    folder: &'a Path,
+    service: &'a str,
+    files: BTreeMap<String, Arc<PinFile>>,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Pinned<'_> {
+    /// Opens the pins that the route at `path` names.
+    fn open(&mut self, path: &str, file: &str) {
+        let file = self.folder.join(file);
+        let place = format!("services.{}.routes: `{path}`: inspect.mcp.pins", self.service);
+        match self.files.get(path) {
+            Some(open) if open.path() != file => self.errors.push(ConfigError::general(format!(
+                "{place}: another route of this path names other pins"
+            ))),
+            Some(_) => {}
+            None => match PinFile::open(file) {
+                Ok(open) => drop(self.files.insert(path.to_owned(), Arc::new(open))),
+                Err(error) => self.errors.push(ConfigError::general(format!("{place}: {error}"))),
+            },
+        }
+    }
+}
+
+/// A route, its limits resolved over the general ones. Its pins are for the server alone:
+/// they may change without the filter's knowing.
+fn planned(mut route: file::Route, limits: Limits, pins: &mut Pinned<'_>) -> RoutePlan {
+    if let ProtocolPlan::Mcp(plan) = &mut route.inspect
+        && let Some(file) = plan.pins.take()
+    {
+        pins.open(&route.path, &file);
+    }
     RoutePlan {
         methods: route.methods,
         content_types: route.content_types,
