@@ -60,6 +60,7 @@ impl<'a> Ledger<'a> {
             policies: Vec::new(),
             shadow: Vec::new(),
             mask: Vec::new(),
+            server_requests: Vec::new(),
             approval: None,
             policy_set: None,
             plan: plan.into(),
@@ -131,6 +132,11 @@ impl<'a> Ledger<'a> {
                 self.record.mask = grant.mask.iter().map(|profile| profile.0.clone()).collect();
             }
         }
+    }
+
+    /// Notes what an MCP server may ask of the caller meanwhile.
+    pub(crate) fn server_requests(&mut self, methods: &BTreeSet<String>) {
+        self.record.server_requests = methods.iter().cloned().collect();
     }
 
     /// Notes the approval that the request needs or has used.

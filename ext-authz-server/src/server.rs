@@ -8,6 +8,7 @@ use chaperone_inspection::Inspector;
 use chaperone_inspection::mask::ProfileError;
 use chaperone_inspection::protocol::PlanError;
 use chaperone_proto::v1::outcomes_server::OutcomesServer;
+use chaperone_proto::v1::tools_server::ToolsServer;
 use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -19,7 +20,7 @@ use crate::approval::Approvals;
 use crate::audit::{AuditError, AuditLog, Record, SystemEvent, SystemRecord};
 use crate::config::{Config, ExchangeSettings};
 use crate::decide::{Decider, Rules};
-use crate::envoy::{CheckService, OutcomesService};
+use crate::envoy::{CheckService, OutcomesService, ToolsService};
 use crate::exchange::{ExchangeRules, Exchanger};
 use crate::health::Health;
 use crate::http::{HttpState, oauth_router, router};
@@ -29,7 +30,7 @@ use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, SystemClock, UnixMillis};
-use crate::tools::Tools;
+use crate::tools::{ToolLists, Tools};
 
 /// How long requests that are being answered are given when the server ends.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -145,8 +146,17 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         tokio::spawn(follow_keys(keys, settings.reload, audit, clock))
     });
 
+    let tools = Arc::new(Tools::new(Arc::clone(&store)));
+    let lists = ToolLists::new(
+        Arc::clone(&config.facts_keys),
+        config.services.clone(),
+        config.enforce,
+        Arc::clone(&policies),
+        Arc::clone(&tools),
+    );
     let ports = Ports {
         exchanger,
+        tools: ToolsService::new(Arc::clone(&config.facts_keys), lists, Arc::clone(&clock)),
         outcomes: OutcomesService::new(
             Arc::clone(&config.facts_keys),
             Arc::clone(&audit),
@@ -164,7 +174,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         },
         check: CheckService::new(Arc::new(Decider::new(
             rules(config, transactions)?,
-            Arc::new(Tools::new(Arc::clone(&store))),
+            tools,
             Redactor::new()?,
             authenticator,
             policies,
@@ -190,6 +200,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
 struct Ports {
     check: CheckService,
     outcomes: OutcomesService,
+    tools: ToolsService,
     state: HttpState,
     exchanger: Option<Arc<Exchanger>>,
 }
@@ -210,6 +221,7 @@ impl Ports {
             tonic::transport::Server::builder()
                 .add_service(AuthorizationServer::new(self.check))
                 .add_service(OutcomesServer::new(self.outcomes))
+                .add_service(ToolsServer::new(self.tools))
                 // Without it an answer waits for the acknowledgement of the one before,
                 // which the peer delays by 40 ms.
                 .serve_with_incoming_shutdown(

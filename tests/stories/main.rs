@@ -14,6 +14,7 @@ mod failing;
 mod identity_provider;
 mod issuers;
 mod masking;
+mod mcp_lists;
 mod presets;
 mod proofs;
 mod readme;

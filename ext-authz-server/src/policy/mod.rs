@@ -11,6 +11,7 @@ mod explain;
 #[cfg(test)]
 mod golden;
 mod law;
+mod possible;
 mod reload;
 mod remedy;
 mod request;

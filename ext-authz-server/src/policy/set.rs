@@ -13,6 +13,7 @@ use super::annotations::{self, Annotations};
 use super::decision::{ApprovalTerms, Decision, Grant, PolicyId, ProfileName};
 use super::error::{Place, PolicyError, PolicyErrors, PolicyWarning, Problem};
 use super::law;
+use super::possible;
 use super::remedy::Remedy;
 use super::schema::SCHEMA;
 use super::source::SourceFile;
@@ -36,6 +37,9 @@ pub struct PolicySet {
     warnings: Vec<PolicyWarning>,
     /// Those that decide, as Cedar evaluates them.
     pub(super) deciding: cedar_policy::PolicySet,
+    /// Those that decide, as far as they may hold before it is known how something is
+    /// called.
+    pub(super) possible: cedar_policy::PolicySet,
     /// Those that are only reported.
     pub(super) shadow: cedar_policy::PolicySet,
 }
@@ -94,11 +98,15 @@ impl PolicySet {
     fn of(drafts: Vec<Draft<'_>>, warnings: Vec<PolicyWarning>) -> Self {
         let digest = digest(&drafts);
         let (shadow, deciding) = drafts.iter().partition::<Vec<_>, _>(|d| d.annotations.shadow);
+        let possible = cedar_policy::PolicySet::from_policies(
+            deciding.iter().map(|draft| possible::hopeful(&draft.cedar)),
+        )
+        .expect("every policy was given an id of its own");
         let [deciding, shadow] =
             [deciding, shadow].map(|drafts: Vec<&Draft<'_>>| cedar_set(&drafts));
         let policies = drafts.into_iter().map(Draft::finish);
         let policies = policies.map(|policy| (policy.id.clone(), policy)).collect();
-        Self { digest, policies, warnings, deciding, shadow }
+        Self { digest, policies, warnings, deciding, possible, shadow }
     }
 
     /// The digest of what the policies and the schema say; comments, layout, file

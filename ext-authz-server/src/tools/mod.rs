@@ -1,15 +1,19 @@
 //! The tools of MCP servers: which definitions were pinned, and which tools a chain is
 //! shown.
 
+mod listing;
 mod pins;
 mod review;
+mod ticket;
 
 use std::sync::Arc;
 
 use chaperone_inspection::digest::Digest;
 
+pub use listing::{ListError, ListedTool, ToolLists};
 pub use pins::{Pin, PinFile, Pins, PinsError, ToolState};
 pub use review::{Changed, Differences, Listed, ListedTwice};
+pub use ticket::{Ticket, TicketError, TicketOrder};
 
 use crate::service::Service;
 use crate::store::{Store, StoreError, ToolKey};

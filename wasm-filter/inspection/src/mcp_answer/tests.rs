@@ -315,7 +315,7 @@ mod laws {
                 '\u{85}', '\u{2028}', '\u{2029}']);
             for line in lines {
                 if let Some(data) = line.strip_prefix("data: ") {
-                    let message: serde_json::Value = match data {
+                    let message: serde_json::Value = match data.trim() {
                         "" => continue,
                         data => serde_json::from_str(data).unwrap(),
                     };
