@@ -46,6 +46,9 @@ const TOOL_CALL: &str = "mcp:tools/call";
 /// The actions whose answers list tools.
 const TOOL_LISTS: [&str; 2] = ["mcp:tools/list", "mcp:server/discover"];
 
+/// The action whose answer no client reads.
+const SESSION_END: &str = "mcp:session/end";
+
 /// How soon a caller may ask again whether its request was approved.
 const APPROVAL_RETRY: Duration = Duration::from_secs(5);
 
@@ -421,7 +424,8 @@ impl Decider {
         grant: &mut Grant,
         ledger: &mut Ledger<'_>,
     ) -> Option<McpOrder> {
-        if read.facts.protocol != Protocol::Mcp {
+        let ends = |command: &Command| command.action.name() == SESSION_END;
+        if read.facts.protocol != Protocol::Mcp || read.facts.commands.iter().all(ends) {
             return None;
         }
         let Passed { request, service, credential, now } = passed;

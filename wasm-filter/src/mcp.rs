@@ -78,10 +78,7 @@ impl McpSide {
         let allowed = order.server_requests.iter().map(String::as_str);
         let gate = match Gate::new(allowed, content_type.as_deref(), coding.as_deref()) {
             Ok(gate) => gate,
-            // Clients read messages from good answers only, and people the others.
-            Err(_) if !headers.value(":status").is_some_and(|status| status.starts_with('2')) => {
-                return Step::Untouched;
-            }
+            Err(_) if !carries_messages(headers) => return Step::Untouched,
             Err(error) => return Step::Refuse(error.to_string()),
         };
         let Some(ticket) = order.list_ticket else {
@@ -203,6 +200,13 @@ impl McpSide {
     }
 }
 
+/// Whether clients read messages from an answer of that status: from no bad one, and
+/// not from one that only says that a message was taken.
+fn carries_messages(headers: &Headers) -> bool {
+    let status = headers.value(":status").unwrap_or_default();
+    status.starts_with('2') && status != "202"
+}
+
 impl Question {
     fn ask(&self, host: &impl Host, answer: &ListAnswer) -> Option<u32> {
         let tools = answer.list()?.tools().map(|tool| ListedTool {
@@ -220,3 +224,6 @@ impl Question {
         host.call(&self.cluster, "chaperone.v1.Tools", "Visible", &request.encode_to_vec())
     }
 }
+
+#[cfg(test)]
+mod tests;

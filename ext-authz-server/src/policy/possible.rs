@@ -104,13 +104,14 @@ mod tests {
         let open = "context.mcp has arguments && context.mcp.arguments.hasTag(\"id\")";
         let contains = "context.request.contains.contains(\"card\")";
         for (effect, kind, value) in [
-            ("permit", "when", "true && true"),
-            ("permit", "unless", "false && false"),
-            ("forbid", "when", "false && false"),
-            ("forbid", "unless", "true && true"),
+            ("permit", "when", "true"),
+            ("permit", "unless", "!false"),
+            ("forbid", "when", "false"),
+            ("forbid", "unless", "!true"),
         ] {
             let text = hopeful_text(effect, &format!("{kind} {{ {open} }}"));
-            assert!(text.contains(&format!("{kind} {{ {value} }}")), "{text}");
+            // Cedar writes `unless` as the `when` that it means.
+            assert!(text.contains(&format!("when {{ {value} }}")), "{text}");
         }
         assert!(hopeful_text("permit", &format!("when {{ !({contains}) }}")).contains("!false"));
         let text = hopeful_text(
@@ -136,5 +137,116 @@ mod tests {
             assert!(rewritten(&policy).is_none(), "{condition}");
         }
         assert!(hopeful_text("permit", "when { context == context }").contains("when { true }"));
+    }
+
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+
+    use chaperone_inspection::facts::{Action, Attributes, Command};
+    use proptest::prelude::*;
+
+    use super::super::decide::{Enforce, Question, RequestContext, TokenContext};
+    use super::super::decision::Decision;
+    use super::super::golden::known;
+    use super::super::set::PolicySet;
+    use super::super::source::SourceFile;
+    use crate::identity::{Assurance, Chain, Hop};
+
+    const CALLS: &str = r#"
+@id("readers") permit (principal in Group::"readers", action == Action::"mcp:tools/call", resource is Tool)
+when { resource.name like "read_*" };
+@id("one") permit (principal in Group::"readers", action == Action::"mcp:tools/call", resource == Tool::"pay")
+when { context.mcp has arguments && context.mcp.arguments.hasTag("to")
+  && context.mcp.arguments.getTag("to") == "acme" };
+@id("approved") @requires_approval("sre")
+permit (principal in Group::"readers", action == Action::"mcp:tools/call", resource == Tool::"drop");
+@id("never") forbid (principal, action, resource == Tool::"read_secrets");
+@id("not-outside") forbid (principal, action == Action::"mcp:tools/call", resource == Tool::"read_file")
+unless { context.mcp has arguments && context.mcp.arguments.hasTag("in") };
+@id("no-cards") forbid (principal, action, resource == Tool::"read_mail")
+when { context.request.contains.contains("payment_card") };
+@id("short") forbid (principal, action, resource) when { context.chain.depth > 2 };
+"#;
+
+    fn calls() -> PolicySet {
+        let file = SourceFile { path: PathBuf::from("a.cedar"), text: CALLS.into() };
+        PolicySet::parse(&[file], &known()).unwrap()
+    }
+
+    fn hop(name: &str, reads: bool) -> Hop {
+        let groups = reads.then(|| "readers".parse().unwrap()).into_iter().collect();
+        Hop::new(format!("k8s/{name}").parse().unwrap(), Assurance::Proven, groups)
+    }
+
+    /// What is decided about a call, and whether such a call might be permitted.
+    fn asked(
+        set: &PolicySet,
+        hops: &[Hop],
+        tool: &str,
+        arguments: Option<Value>,
+        contains: &[&str],
+    ) -> (Decision, bool) {
+        let chain = Chain::new(hops.to_vec()).unwrap();
+        let question = |arguments: Option<Value>, contains: &[&str]| {
+            let mut attributes = Attributes::new();
+            attributes.insert("method".to_owned(), "tools/call".into());
+            attributes.extend(arguments.map(|arguments| ("arguments".to_owned(), arguments)));
+            let action = Action::named("mcp:tools/call").unwrap();
+            let contains: BTreeSet<_> = contains.iter().map(|&name| name.to_owned()).collect();
+            (Command { action, resource: tool.to_owned(), attributes }, contains)
+        };
+        let ask = |(command, contains): &(Command, BTreeSet<String>), possible: bool| {
+            let question = Question {
+                chain: &chain,
+                enforce: Enforce::EveryHop,
+                service: "orders",
+                request: RequestContext { method: "POST", host: "h", path: "/mcp", contains },
+                token: &TokenContext::default(),
+                commands: std::slice::from_ref(command),
+            };
+            if possible {
+                (None, set.may_permit(&question))
+            } else {
+                (Some(set.decide(&question).decision), false)
+            }
+        };
+        let (decision, _) = ask(&question(arguments, contains), false);
+        let (_, possible) = ask(&question(None, &[]), true);
+        (decision.unwrap(), possible)
+    }
+
+    #[test]
+    fn a_tool_is_possible_unless_it_is_denied_whatever_its_arguments() {
+        let set = calls();
+        let possible = |hops: &[Hop], tool| asked(&set, hops, tool, None, &[]).1;
+        let reader = [hop("a", true)];
+        for tool in ["read_orders", "pay", "drop", "read_file", "read_mail"] {
+            assert!(possible(&reader, tool), "{tool}");
+        }
+        for tool in ["write", "read_secrets", "PAY"] {
+            assert!(!possible(&reader, tool), "{tool}");
+        }
+        assert!(!possible(&[hop("b", false), hop("a", true)], "pay"), "every hop must be");
+        let long = ["a", "b", "c"].map(|name| hop(name, true));
+        assert!(!possible(&long, "pay"), "a forbid that holds whatever the arguments");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_permitted_was_possible(
+            tool in prop::sample::select(vec!["read_x", "pay", "drop", "read_file", "read_mail", "read_secrets", "x"]),
+            arguments in prop::option::of(prop::collection::btree_map(
+                prop::sample::select(vec!["to", "in", "x"]),
+                prop::sample::select(vec!["acme", "other"]), 0..3)),
+            hops in prop::collection::vec((prop::sample::select(vec!["a", "b"]), any::<bool>()), 1..4),
+            card in any::<bool>(),
+        ) {
+            let set = calls();
+            let hops: Vec<_> = hops.into_iter().map(|(name, reads)| hop(name, reads)).collect();
+            let contains: &[&str] = if card { &["payment_card"] } else { &[] };
+            let arguments = arguments.map(|arguments| json!(arguments));
+            let (decision, possible) = asked(&set, &hops, tool, arguments, contains);
+            prop_assert!(possible || matches!(decision, Decision::Deny(_)));
+        }
     }
 }
