@@ -4,16 +4,17 @@
 //! Every way out of it is a [`Verdict`], and no verdict leaves before its audit
 //! record is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod mcp;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chaperone_inspection::Inspector;
 use chaperone_inspection::digest::Digest;
-use chaperone_inspection::facts::{Action, Attributes, Command, Facts, Protocol};
+use chaperone_inspection::facts::{Facts, Protocol};
 use chaperone_inspection::mask::profile::Profile;
-use chaperone_inspection::mcp_answer::SERVER_REQUESTS;
-use chaperone_inspection::obligations::{MaskOrder, McpOrder};
+use chaperone_inspection::obligations::MaskOrder;
 use chaperone_inspection::protocol::{RequestHead, Route};
 use chaperone_inspection::seal::{self, Binding, FACTS_HEADER, FactsKey, SealError};
 use uuid::Uuid;
@@ -29,25 +30,16 @@ use crate::identity::{
 use crate::issuing::Transactions;
 use crate::ledger::Ledger;
 use crate::policy::{
-    ApprovalTerms, Decision, Enforce, Grant, Policies, PolicySet, ProfileName, Question,
-    RequestContext, TokenContext,
+    ApprovalTerms, Decision, Enforce, Grant, Policies, ProfileName, Question, RequestContext,
+    TokenContext,
 };
 use crate::redact::Redactor;
 use crate::request::GuardedRequest;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
-use crate::tools::{Ticket, TicketOrder, ToolRoute, Tools};
+use crate::tools::{ToolRoute, Tools};
 use crate::upstream::{SetHeader, UpstreamCredentials, UpstreamToken};
 use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusal, Verdict};
-
-/// The action of calls of MCP tools.
-const TOOL_CALL: &str = "mcp:tools/call";
-
-/// The actions whose answers list tools.
-const TOOL_LISTS: [&str; 2] = ["mcp:tools/list", "mcp:server/discover"];
-
-/// The action whose answer no client reads.
-const SESSION_END: &str = "mcp:session/end";
 
 /// How soon a caller may ask again whether its request was approved.
 const APPROVAL_RETRY: Duration = Duration::from_secs(5);
@@ -71,6 +63,8 @@ pub struct Rules {
     pub public_url: String,
     /// Who signs the tokens that services get in place of callers' credentials.
     pub transactions: Option<Transactions>,
+    /// What is known of the tools of MCP servers.
+    pub tools: Arc<Tools>,
 }
 
 /// Decides requests.
@@ -82,7 +76,6 @@ pub struct Decider {
     policies: Arc<Policies>,
     approvals: Arc<Approvals>,
     audit: Arc<AuditLog>,
-    tools: Arc<Tools>,
     clock: Arc<dyn Clock>,
 }
 
@@ -96,7 +89,6 @@ impl Decider {
     /// Puts the rooms in order.
     pub fn new(
         rules: Rules,
-        tools: Arc<Tools>,
         redactor: Redactor,
         authenticator: Arc<Authenticator>,
         policies: Arc<Policies>,
@@ -105,7 +97,7 @@ impl Decider {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let plan = rules.inspector.plan().digest();
-        Self { rules, plan, redactor, authenticator, policies, approvals, audit, tools, clock }
+        Self { rules, plan, redactor, authenticator, policies, approvals, audit, clock }
     }
 
     /// Decides `request` and keeps the record of it.
@@ -186,7 +178,7 @@ impl Decider {
         let passed = Passed { request, service, credential: &credential, now };
         let mcp = self.mcp_order(&passed, &route, &read, &policies, &mut grant, ledger);
         let permit = self.permit(&passed, &grant, ledger.decision_id())?;
-        Ok(Granted::Forward(Permit { dpop_nonce, mcp, ..permit }))
+        Ok(Granted::Forward(Permit { mcp, dpop_nonce, ..permit }))
     }
 
     fn route(&self, request: &GuardedRequest) -> Result<(&Service, Route<'_>), Refusal> {
@@ -289,23 +281,6 @@ impl Decider {
             ));
         }
         Ok(ReadRequest { facts: sealed.facts, body_sha256: Some(sealed.body_sha256) })
-    }
-
-    /// Refuses calls of tools that are not as they were pinned.
-    async fn as_pinned(&self, route: &ToolRoute<'_>, facts: &Facts) -> Result<(), Refusal> {
-        for command in &facts.commands {
-            if command.action.name() != TOOL_CALL {
-                continue;
-            }
-            let state = self.tools.state(route, &command.resource).await.map_err(|error| {
-                tracing::error!(%error, "a tool could not be looked up");
-                unavailable("tools_unavailable", "The tool could not be looked up.")
-            })?;
-            if let Some(code) = state.code() {
-                return Err(denied(code, state.told(&command.resource)));
-            }
-        }
-        Ok(())
     }
 
     /// Uses up the approval that the request has, or asks for one.
@@ -411,70 +386,6 @@ impl Decider {
         let token = self.transaction_token(passed, decision)?;
         let headers = service.upstream.changes(request.headers.names(), &credentials, token);
         Ok(Permit { mask, mcp: None, headers, dpop_nonce: None })
-    }
-
-    /// What the filter lets through of the answer of an MCP server. What is to be masked
-    /// in what the server may ask of the agent adds to `grant`.
-    fn mcp_order(
-        &self,
-        passed: &Passed<'_>,
-        route: &Route<'_>,
-        read: &ReadRequest,
-        policies: &PolicySet,
-        grant: &mut Grant,
-        ledger: &mut Ledger<'_>,
-    ) -> Option<McpOrder> {
-        let ends = |command: &Command| command.action.name() == SESSION_END;
-        if read.facts.protocol != Protocol::Mcp || read.facts.commands.iter().all(ends) {
-            return None;
-        }
-        let Passed { request, service, credential, now } = passed;
-        let token = TokenContext::of(credential, *now);
-        let mut order = McpOrder::default();
-        for method in SERVER_REQUESTS {
-            let Some(action) = Action::named(&format!("mcp:{method}")) else { continue };
-            let attributes = Attributes::from_iter([("method".to_owned(), method.into())]);
-            let answer = policies.decide(&Question {
-                chain: &credential.chain,
-                enforce: self.rules.enforce,
-                service: &service.name,
-                request: RequestContext {
-                    method: &request.method,
-                    host: &request.authority,
-                    path: request.path_only(),
-                    contains: &BTreeSet::new(),
-                },
-                token: &token,
-                commands: &[Command { action, resource: String::new(), attributes }],
-            });
-            // Nobody can be asked while the answer is under way.
-            if let Decision::Allow(more) = answer.decision {
-                order.server_requests.insert(method.to_owned());
-                grant.mask.extend(more.mask);
-            }
-        }
-        ledger.server_requests(&order.server_requests);
-        let lists = |command: &Command| TOOL_LISTS.contains(&command.action.name());
-        order.list_ticket = read
-            .facts
-            .commands
-            .iter()
-            .any(lists)
-            .then(|| {
-                let order = TicketOrder {
-                    decision: ledger.decision_id(),
-                    service: &service.name,
-                    route: &route.plan.path,
-                    host: &request.authority,
-                    path: request.path_only(),
-                    token: &token,
-                    chain: &credential.chain,
-                };
-                Ticket::new(&order, *now)
-            })
-            .zip(self.rules.facts_keys.first())
-            .map(|(ticket, key)| ticket.seal(key));
-        Some(order)
     }
 
     /// The token that the service gets in place of the caller's credential, if it gets

@@ -134,9 +134,11 @@ impl<'a> Ledger<'a> {
         }
     }
 
-    /// Notes what an MCP server may ask of the caller meanwhile.
-    pub(crate) fn server_requests(&mut self, methods: &BTreeSet<String>) {
+    /// Notes what an MCP server may ask of the caller meanwhile, and what is masked with
+    /// that.
+    pub(crate) fn server_requests(&mut self, methods: &BTreeSet<String>, grant: &policy::Grant) {
         self.record.server_requests = methods.iter().cloned().collect();
+        self.record.mask = grant.mask.iter().map(|profile| profile.0.clone()).collect();
     }
 
     /// Notes the approval that the request needs or has used.

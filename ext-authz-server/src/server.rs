@@ -115,15 +115,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     tokio::spawn(Arc::clone(&policies).watch(every, Arc::clone(&clock), events));
     let recorder = tokio::spawn(record_changes(changes, Arc::clone(&audit), Arc::clone(&clock)));
     let reader = tokio::spawn(Arc::clone(&withdrawals).keep_fresh(Arc::clone(&clock)));
-    let mut watchers = JoinSet::new();
-    for service in config.services.values() {
-        if let Some(own) = service.upstream.watched() {
-            watchers.spawn(own.watch());
-        }
-        for pins in service.pins.values() {
-            watchers.spawn(Arc::clone(pins).watch());
-        }
-    }
+    let _watchers = watch_files(&config);
     let keys_recorder =
         tokio::spawn(record_keys(keys_changed, Arc::clone(&audit), Arc::clone(&clock)));
     let sweeper = tokio::spawn(sweep(Arc::clone(&approvals), Arc::clone(&clock)));
@@ -147,13 +139,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     });
 
     let tools = Arc::new(Tools::new(Arc::clone(&store)));
-    let lists = ToolLists::new(
-        Arc::clone(&config.facts_keys),
-        config.services.clone(),
-        config.enforce,
-        Arc::clone(&policies),
-        Arc::clone(&tools),
-    );
+    let lists = tool_lists(&config, &policies, &tools);
     let ports = Ports {
         exchanger,
         tools: ToolsService::new(Arc::clone(&config.facts_keys), lists, Arc::clone(&clock)),
@@ -173,8 +159,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
             clock: Arc::clone(&clock),
         },
         check: CheckService::new(Arc::new(Decider::new(
-            rules(config, transactions)?,
-            tools,
+            rules(config, transactions, tools)?,
             Redactor::new()?,
             authenticator,
             policies,
@@ -277,9 +262,38 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, S
     Ok(listener)
 }
 
-fn rules(config: Config, transactions: Option<Transactions>) -> Result<Rules, PlanError> {
+/// Takes over what changes in the files of services, until it is dropped.
+fn watch_files(config: &Config) -> JoinSet<()> {
+    let mut watchers = JoinSet::new();
+    for service in config.services.values() {
+        if let Some(own) = service.upstream.watched() {
+            watchers.spawn(own.watch());
+        }
+        for pins in service.pins.values() {
+            watchers.spawn(Arc::clone(pins).watch());
+        }
+    }
+    watchers
+}
+
+fn tool_lists(config: &Config, policies: &Arc<Policies>, tools: &Arc<Tools>) -> ToolLists {
+    ToolLists::new(
+        Arc::clone(&config.facts_keys),
+        config.services.clone(),
+        config.enforce,
+        Arc::clone(policies),
+        Arc::clone(tools),
+    )
+}
+
+fn rules(
+    config: Config,
+    transactions: Option<Transactions>,
+    tools: Arc<Tools>,
+) -> Result<Rules, PlanError> {
     Ok(Rules {
         transactions,
+        tools,
         inspector: Inspector::new(config.plan)?,
         services: config.services,
         profiles: config.profiles,

@@ -180,10 +180,6 @@ async fn policy_says_what_a_server_may_ask_and_what_is_masked_in_a_list() {
     }
 }
 
-fn with_pins(config: String) -> String {
-    config.replacen("inspect: mcp", "inspect: { mcp: { pins: pins.json } }", 1)
-}
-
 async fn eventually(mesh: &Mesh, code: Option<&str>) -> Answer {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
@@ -198,7 +194,10 @@ async fn eventually(mesh: &Mesh, code: Option<&str>) -> Answer {
 
 #[tokio::test]
 async fn a_tool_that_is_not_as_it_was_pinned_is_refused_until_it_is_pinned_again() {
-    let mesh = Mesh::start(Setup { configure: with_pins, ..Setup::default() }).await.unwrap();
+    let configure = |config: String| {
+        config.replacen("inspect: mcp", "inspect: { mcp: { pins: pins.json } }", 1)
+    };
+    let mesh = Mesh::start(Setup { configure, ..Setup::default() }).await.unwrap();
     // Nothing is pinned yet.
     let answer = send(lookup(&mesh, As::Json)).await;
     cast::refused(&mesh, &answer, 200, "tool_unpinned", "\"lookup_customer\"");

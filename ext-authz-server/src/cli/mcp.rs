@@ -135,14 +135,13 @@ fn written(path: &Path) -> Result<ToolList, Failure> {
         std::fs::File::open(path).and_then(|file| file.take(MAX_LIST_BYTES).read_to_end(&mut text))
     };
     read.map_err(|error| usage(&error))?;
-    let list = match ToolList::parse(&text).map_err(|unparsed| usage(&unparsed.detail))? {
-        Some(list) => list,
-        None => {
-            let message = [b"{\"result\":", text.as_slice(), b"}"].concat();
-            let list = ToolList::parse(&message).map_err(|unparsed| usage(&unparsed.detail))?;
-            list.ok_or_else(|| usage(&"it has no `tools`"))?
-        }
+    let parsed =
+        |message: &[u8]| ToolList::parse(message).map_err(|unparsed| usage(&unparsed.detail));
+    let list = match parsed(&text)? {
+        None => parsed(&[b"{\"result\":", text.as_slice(), b"}"].concat())?,
+        whole => whole,
     };
+    let list = list.ok_or_else(|| usage(&"it has no `tools`"))?;
     if list.next_cursor().is_some() {
         return Err(usage(&"it is one page of several; use --url to read all of them"));
     }

@@ -1,7 +1,7 @@
 //! Which tools of a list a chain is shown: those that it might call, as far as policies
 //! and pins say. It is a courtesy, and the same rules decide each call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chaperone_inspection::digest::Digest;
@@ -161,7 +161,7 @@ impl ToolLists {
                 method: "POST",
                 host: &ticket.host,
                 path: &ticket.path,
-                contains: &Default::default(),
+                contains: &BTreeSet::new(),
             },
             token: &ticket.token,
             commands: &[Command { action, resource: tool.to_owned(), attributes }],

@@ -42,7 +42,7 @@ impl ToolList {
         match result.get("tools") {
             None => return Ok(None),
             Some(Value::Array(tools)) => {
-                tools.iter().try_for_each(|tool| tool_of(tool).map(drop))?
+                tools.iter().try_for_each(|tool| tool_of(tool).map(drop))?;
             }
             Some(_) => return Err(invalid("`result.tools` is not an array")),
         }

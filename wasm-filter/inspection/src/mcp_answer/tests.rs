@@ -145,7 +145,7 @@ fn a_long_event_streams_and_a_request_at_its_end_is_cut_off() {
     let padding = "x".repeat(100_000);
     let long = format!(r#"{{"id":1,"result":{{"a":"{padding}"}}}}"#);
     assert_eq!(passed(&[], EVENTS, &event(&long)).unwrap().0, event(&long));
-    let padding = [r#""xxxxxxxxx","#; 10_000].concat();
+    let padding = r#""xxxxxxxxx","#.repeat(10_000);
     let asks = format!(r#"{{"id":1,"params":[{padding}1],"method":"roots/list"}}"#);
     let mut gate = Gate::new([], EVENTS, None).unwrap();
     let mut out = Vec::new();
