@@ -844,3 +844,84 @@ fn pins_are_for_the_server_and_may_change_without_the_filter() {
     let pinned = &ran.json()["services"][1]["pinned_tools"]["/mcp"];
     assert!(pinned.as_str().is_some_and(|pinned| pinned.starts_with("0 in ")), "{pinned}");
 }
+
+/// A request as the server below has read it: its line, headers and body.
+fn read_request(stream: &mut std::net::TcpStream) -> (String, String) {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).expect("a line") > 0, "a whole head: {head}");
+    }
+    let head = head.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
+    reader.read_exact(&mut body).expect("a body");
+    (head, String::from_utf8(body).expect("text"))
+}
+
+/// An MCP server with sessions, whose tools are on two pages, in events; gives what it
+/// was asked.
+fn paging_server() -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+    let serving = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let (head, body) = read_request(&mut stream);
+            let message: Value = serde_json::from_str(&body).unwrap_or_default();
+            let in_session = head.contains("mcp-session-id: s1");
+            let method = message["method"].as_str().unwrap_or("DELETE").to_owned();
+            let result = match (method.as_str(), in_session) {
+                ("initialize", false) => json!({ "protocolVersion": "2025-11-25" }),
+                ("tools/list", true) if message["params"]["cursor"] == "2" => {
+                    json!({ "tools": [{ "name": "second" }] })
+                }
+                ("tools/list", true) => {
+                    json!({ "tools": [{ "name": "first" }], "nextCursor": "2" })
+                }
+                _ => Value::Null,
+            };
+            let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
+            let events = format!("data: {{\"method\":\"ping\",\"id\":9}}\n\ndata: {answer}\n\n");
+            let sent = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nmcp-session-id: s1\r\n\
+                 connection: close\r\ncontent-length: {}\r\n\r\n{events}",
+                events.len()
+            );
+            sent.expect("the answer leaves");
+            let token = head.contains("authorization: bearer secret");
+            asked.push(format!("{method} {in_session} {token}"));
+            if method == "DELETE" {
+                return asked;
+            }
+        }
+    });
+    (url, serving)
+}
+
+#[test]
+fn mcp_pin_asks_the_server_itself_for_every_page() {
+    let folder = folder_with_pins("mcp-pin-url");
+    folder.write("token", "secret\n");
+    let token = folder.0.join("token").display().to_string();
+    let (url, serving) = paging_server();
+    let config = folder.config();
+    let pin = ["mcp", "pin", "--config", &config, "--service", "tools", "--url", &url];
+    let ran = chaperone(&[&pin[..], &["--token-file", &token, "--json"]].concat(), "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let added = ran.json()["added"].as_array().expect("a list").clone();
+    let names: Vec<_> = added.iter().map(|tool| tool["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["first", "second"]);
+    let asked = serving.join().expect("the server ends");
+    let expected = [
+        "initialize false true",
+        "notifications/initialized true true",
+        "tools/list true true",
+        "tools/list true true",
+        "DELETE true true",
+    ];
+    assert_eq!(asked, expected);
+}

@@ -120,6 +120,19 @@ async fn a_server_asks_nothing_of_an_agent_that_no_policy_allows() {
 }
 
 #[tokio::test]
+async fn what_a_client_listens_to_passes_the_same_gate() {
+    let mesh = Mesh::shared().await;
+    for (method, count) in [("sampling/createMessage", 1), ("ping", 2)] {
+        let request = mesh.get("/mcp").header("accept", "text/event-stream");
+        let request = request.token(&mesh.issuer.job()).header("x-mcp-asks", method);
+        let request = request.header("x-mcp-pieces", "7");
+        let heard = messages(&send(request).await);
+        assert_eq!(heard.len(), count, "{heard:?}");
+        assert_eq!(heard[count - 1]["method"], "notifications/tools/list_changed");
+    }
+}
+
+#[tokio::test]
 async fn notifications_and_answers_of_a_server_pass_and_are_masked() {
     let mesh = Mesh::shared().await;
     let request = lookup(mesh, As::Events).header("x-mcp-asks", "notifications/progress");

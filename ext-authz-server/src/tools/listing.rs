@@ -187,3 +187,6 @@ impl Tools {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

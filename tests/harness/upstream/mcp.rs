@@ -75,6 +75,17 @@ fn answer(headers: &HeaderMap, id: &Value, handled: Handled) -> Response {
     }
 }
 
+/// A client that listens: a notification, and what the server asks of it.
+pub(super) async fn listen(headers: HeaderMap) -> Response {
+    let asked = told(&headers, "x-mcp-asks").unwrap_or("ping");
+    let messages = [
+        json!({ "jsonrpc": "2.0", "id": "s-1", "method": asked, "params": {} }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }),
+    ];
+    let events: String = messages.map(|message| format!("data: {message}\n\n")).concat();
+    ([(header::CONTENT_TYPE, "text/event-stream")], in_pieces(&headers, events)).into_response()
+}
+
 fn told<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

@@ -99,7 +99,7 @@ fn router(database: Arc<Database>, seen: Seen) -> Router {
         .route("/api/photo", get(photo))
         .route("/notes", get(notes))
         .route("/sql", post(run_sql))
-        .route("/mcp", post(mcp::message))
+        .route("/mcp", post(mcp::message).get(mcp::listen))
         .layer(middleware::from_fn_with_state(seen, record))
         .with_state(database)
 }
