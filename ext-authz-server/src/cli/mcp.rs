@@ -67,6 +67,11 @@ struct PinArguments {
     #[arg(long, value_name = "FILE", requires = "url")]
     token_file: Option<PathBuf>,
 
+    /// Lets the token travel over plain http to another machine, for a mesh that encrypts
+    /// underneath.
+    #[arg(long, requires = "url")]
+    plain_http: bool,
+
     /// Writes nothing, and tells by the exit code whether something changed.
     #[arg(long)]
     check: bool,
@@ -87,6 +92,11 @@ fn pin(arguments: &PinArguments) -> Result<Done, Failure> {
     let pages = match (&arguments.url, &arguments.from) {
         (Some(url), _) => {
             let token = arguments.token_file.as_deref().map(fetch::token).transpose()?;
+            if token.is_some() && !arguments.plain_http && !fetch::is_private(url) {
+                return Err(Failure::Usage(
+                    "--url: tokens travel by https; --plain-http says that a mesh encrypts".into(),
+                ));
+            }
             block_on(fetch::tools(url, token.as_ref().map(|token| token.as_str())))??
         }
         (None, Some(path)) => vec![written(path)?],

@@ -81,7 +81,9 @@ impl Decider {
         let Passed { request, service, credential, .. } = passed;
         let mut allowed = BTreeSet::new();
         for method in SERVER_REQUESTS {
-            let Some(action) = Action::named(&format!("mcp:{method}")) else { continue };
+            // Most policies have nothing to say of them, and each request would pay.
+            let action = Action::named(&format!("mcp:{method}"));
+            let Some(action) = action.filter(|action| policies.grants(*action)) else { continue };
             let attributes = Attributes::from_iter([("method".to_owned(), method.into())]);
             let answer = policies.decide(&Question {
                 chain: &credential.chain,

@@ -4,12 +4,35 @@
 //! tool, what was found in the request) taken for the best: a permit may hold then, a
 //! forbid need not. What is denied even so can never be permitted.
 
-use cedar_policy::{Effect, Policy};
+use std::collections::BTreeSet;
+
+use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy};
+use chaperone_inspection::vocabulary::{self, ActionSpec};
 use serde_json::{Value, json};
+
+use super::schema::ancestors;
 
 /// `policy` as it might hold; itself where nothing of it depends on a call.
 pub(super) fn hopeful(policy: &Policy) -> Policy {
     rewritten(policy).unwrap_or_else(|| policy.clone())
+}
+
+/// The actions that some permit among `policies` is about, by what it says of actions
+/// alone.
+pub(super) fn granted<'a>(policies: impl Iterator<Item = &'a Policy>) -> BTreeSet<&'static str> {
+    let permits = policies.filter(|policy| policy.effect() == Effect::Permit);
+    let constraints: Vec<_> = permits.map(Policy::action_constraint).collect();
+    let about = |spec: &&ActionSpec| {
+        let groups = ancestors(spec.parents);
+        let is = |uid: &EntityUid| uid.id().unescaped() == spec.name;
+        let within = |uid: &EntityUid| is(uid) || groups.contains(uid.id().unescaped());
+        constraints.iter().any(|constraint| match constraint {
+            ActionConstraint::Any => true,
+            ActionConstraint::Eq(uid) => is(uid),
+            ActionConstraint::In(uids) => uids.iter().any(within),
+        })
+    };
+    vocabulary::actions().filter(about).map(|spec| spec.name).collect()
 }
 
 fn rewritten(policy: &Policy) -> Option<Policy> {
@@ -125,6 +148,24 @@ mod tests {
     }
 
     #[test]
+    fn an_action_is_granted_where_a_permit_names_it_or_a_group_of_it_or_none() {
+        let granted = |scopes: &[&str]| {
+            let policies: Vec<Policy> =
+                scopes.iter().map(|scope| format!("{scope};").parse().unwrap()).collect();
+            granted(policies.iter())
+        };
+        let of = |actions: &str| format!("permit (principal, {actions}, resource)");
+        let one = granted(&[&of("action == Action::\"mcp:roots/list\"")]);
+        assert_eq!(one, BTreeSet::from(["mcp:roots/list"]));
+        let group = granted(&[&of("action in [Action::\"mcp:server_requests\"]")]);
+        assert!(group.len() == 3 && group.contains("mcp:sampling/createMessage"), "{group:?}");
+        let writes = granted(&[&of("action in Action::\"write\"")]);
+        assert!(writes.contains("sql:drop") && !writes.contains("mcp:roots/list"), "{writes:?}");
+        assert_eq!(granted(&[&of("action")]).len(), vocabulary::actions().count());
+        assert!(granted(&["forbid (principal, action, resource)"]).is_empty());
+    }
+
+    #[test]
     fn what_does_not_depend_on_a_call_stays() {
         for condition in [
             "when { principal in Group::\"a\" && resource in Service::\"s\" }",
@@ -139,7 +180,6 @@ mod tests {
         assert!(hopeful_text("permit", "when { context == context }").contains("when { true }"));
     }
 
-    use std::collections::BTreeSet;
     use std::path::PathBuf;
     use std::sync::LazyLock;
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::Effect as CedarEffect;
 use chaperone_inspection::digest::Digest;
+use chaperone_inspection::facts::Action;
 use miette::Diagnostic as _;
 use serde::Serialize;
 
@@ -40,6 +41,8 @@ pub struct PolicySet {
     /// Those that decide, as far as they may hold before it is known how something is
     /// called.
     pub(super) possible: cedar_policy::PolicySet,
+    /// The actions that some deciding permit is about.
+    granted: BTreeSet<&'static str>,
     /// Those that are only reported.
     pub(super) shadow: cedar_policy::PolicySet,
 }
@@ -102,11 +105,12 @@ impl PolicySet {
             deciding.iter().map(|draft| possible::hopeful(&draft.cedar)),
         )
         .expect("every policy was given an id of its own");
+        let granted = possible::granted(deciding.iter().map(|draft| &draft.cedar));
         let [deciding, shadow] =
             [deciding, shadow].map(|drafts: Vec<&Draft<'_>>| cedar_set(&drafts));
         let policies = drafts.into_iter().map(Draft::finish);
         let policies = policies.map(|policy| (policy.id.clone(), policy)).collect();
-        Self { digest, policies, warnings, deciding, possible, shadow }
+        Self { digest, policies, warnings, deciding, possible, granted, shadow }
     }
 
     /// The digest of what the policies and the schema say; comments, layout, file
@@ -123,6 +127,11 @@ impl PolicySet {
     /// The policy of that name.
     pub fn policy(&self, id: &PolicyId) -> Option<&Policy> {
         self.policies.get(id)
+    }
+
+    /// Whether some permit is about `action`: if not, nobody may do it.
+    pub fn grants(&self, action: Action) -> bool {
+        self.granted.contains(action.name())
     }
 
     /// What is valid and perhaps not meant so.

@@ -34,6 +34,14 @@ pub(super) fn token(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.trim().to_owned()))
 }
 
+/// Whether what is sent to `url` is encrypted, or stays on this machine.
+pub(super) fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    url.scheme() == "https" || here
+}
+
 /// Every page of the tools that the server at `url` lists.
 pub(super) async fn tools(url: &Url, token: Option<&str>) -> Result<Vec<ToolList>, Failure> {
     let client = Client::builder()
@@ -226,6 +234,15 @@ fn failed(told: &dyn std::fmt::Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_does_not_travel_in_the_open() {
+        let private = |url: &str| is_private(&url.parse().unwrap());
+        for url in ["https://t.example/mcp", "http://127.0.0.1:1/mcp", "http://[::1]/mcp"] {
+            assert!(private(url), "{url}");
+        }
+        assert!(!private("http://10.0.0.7:8080/mcp") && !private("http://localhost.example"));
+    }
 
     #[test]
     fn the_answer_is_found_among_other_events_once_it_is_whole() {
