@@ -144,7 +144,7 @@ impl PolicySet {
     /// Whether anything like what `question` asks for could be permitted, whatever its
     /// arguments: with an approval, perhaps.
     pub fn may_permit(&self, question: &Question<'_>) -> bool {
-        !matches!(self.decide_by(&self.possible, question).decision, Decision::Deny(_))
+        !matches!(self.decide_by(self.possible(), question).decision, Decision::Deny(_))
     }
 
     fn decide_by(&self, policies: &cedar_policy::PolicySet, question: &Question<'_>) -> Answer {

@@ -5,9 +5,10 @@
 //! forbid need not. What is denied even so can never be permitted.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy};
-use chaperone_inspection::vocabulary::{self, ActionSpec};
+use chaperone_inspection::vocabulary;
 use serde_json::{Value, json};
 
 use super::schema::ancestors;
@@ -22,9 +23,8 @@ pub(super) fn hopeful(policy: &Policy) -> Policy {
 pub(super) fn granted<'a>(policies: impl Iterator<Item = &'a Policy>) -> BTreeSet<&'static str> {
     let permits = policies.filter(|policy| policy.effect() == Effect::Permit);
     let constraints: Vec<_> = permits.map(Policy::action_constraint).collect();
-    let about = |spec: &&ActionSpec| {
-        let groups = ancestors(spec.parents);
-        let is = |uid: &EntityUid| uid.id().unescaped() == spec.name;
+    let about = |(name, groups): &&(&'static str, BTreeSet<&'static str>)| {
+        let is = |uid: &EntityUid| uid.id().unescaped() == *name;
         let within = |uid: &EntityUid| is(uid) || groups.contains(uid.id().unescaped());
         constraints.iter().any(|constraint| match constraint {
             ActionConstraint::Any => true,
@@ -32,8 +32,13 @@ pub(super) fn granted<'a>(policies: impl Iterator<Item = &'a Policy>) -> BTreeSe
             ActionConstraint::In(uids) => uids.iter().any(within),
         })
     };
-    vocabulary::actions().filter(about).map(|spec| spec.name).collect()
+    ACTIONS.iter().filter(about).map(|(name, _)| *name).collect()
 }
+
+/// Every action, with the groups that it is in.
+static ACTIONS: LazyLock<Vec<(&str, BTreeSet<&str>)>> = LazyLock::new(|| {
+    vocabulary::actions().map(|spec| (spec.name, ancestors(spec.parents))).collect()
+});
 
 fn rewritten(policy: &Policy) -> Option<Policy> {
     let permits = policy.effect() == Effect::Permit;
@@ -181,7 +186,6 @@ mod tests {
     }
 
     use std::path::PathBuf;
-    use std::sync::LazyLock;
 
     use chaperone_inspection::facts::{Action, Attributes, Command};
     use proptest::prelude::*;

@@ -3,6 +3,7 @@
 //! A set that exists is valid. Everything that is wrong is told at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use cedar_policy::Effect as CedarEffect;
 use chaperone_inspection::digest::Digest;
@@ -38,11 +39,10 @@ pub struct PolicySet {
     warnings: Vec<PolicyWarning>,
     /// Those that decide, as Cedar evaluates them.
     pub(super) deciding: cedar_policy::PolicySet,
-    /// Those that decide, as far as they may hold before it is known how something is
-    /// called.
-    pub(super) possible: cedar_policy::PolicySet,
-    /// The actions that some deciding permit is about.
-    granted: BTreeSet<&'static str>,
+    /// Made when it is first needed: most services list no tools.
+    possible: OnceLock<cedar_policy::PolicySet>,
+    /// The actions that some deciding permit is about; made when it is first needed.
+    granted: OnceLock<BTreeSet<&'static str>>,
     /// Those that are only reported.
     pub(super) shadow: cedar_policy::PolicySet,
 }
@@ -101,15 +101,11 @@ impl PolicySet {
     fn of(drafts: Vec<Draft<'_>>, warnings: Vec<PolicyWarning>) -> Self {
         let digest = digest(&drafts);
         let (shadow, deciding) = drafts.iter().partition::<Vec<_>, _>(|d| d.annotations.shadow);
-        let possible = cedar_policy::PolicySet::from_policies(
-            deciding.iter().map(|draft| possible::hopeful(&draft.cedar)),
-        )
-        .expect("every policy was given an id of its own");
-        let granted = possible::granted(deciding.iter().map(|draft| &draft.cedar));
         let [deciding, shadow] =
             [deciding, shadow].map(|drafts: Vec<&Draft<'_>>| cedar_set(&drafts));
         let policies = drafts.into_iter().map(Draft::finish);
         let policies = policies.map(|policy| (policy.id.clone(), policy)).collect();
+        let (possible, granted) = Default::default();
         Self { digest, policies, warnings, deciding, possible, granted, shadow }
     }
 
@@ -131,7 +127,19 @@ impl PolicySet {
 
     /// Whether some permit is about `action`: if not, nobody may do it.
     pub fn grants(&self, action: Action) -> bool {
-        self.granted.contains(action.name())
+        self.granted
+            .get_or_init(|| possible::granted(self.deciding.policies()))
+            .contains(action.name())
+    }
+
+    /// The deciding policies as far as they may hold before it is known how something is
+    /// called.
+    pub(super) fn possible(&self) -> &cedar_policy::PolicySet {
+        self.possible.get_or_init(|| {
+            let hopeful = self.deciding.policies().map(possible::hopeful);
+            cedar_policy::PolicySet::from_policies(hopeful)
+                .expect("every policy keeps the id that it has of its own")
+        })
     }
 
     /// What is valid and perhaps not meant so.
