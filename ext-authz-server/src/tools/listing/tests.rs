@@ -1,13 +1,19 @@
 use std::time::Duration;
 
 use chaperone_inspection::obligations::OnUnmaskable;
+use chaperone_proto::v1::tools_server::Tools as _;
+use chaperone_proto::v1::{self as proto, ToolsQuestion, VisibleRequest};
+use prost::Message as _;
 use tempfile::TempDir;
+use tonic::{Code, Request};
 
 use super::*;
 use crate::audit::AuditLog;
+use crate::envoy::ToolsService;
 use crate::identity::{Acceptance, Assurance, Hop};
 use crate::policy::{Known, PolicySources, TokenContext};
 use crate::store::{Durability, SqliteStore, Store, ToolKey};
+use crate::time::SystemClock;
 use crate::tools::{Pin, PinFile, Pins, TicketOrder};
 use crate::upstream::UpstreamCredentials;
 
@@ -151,4 +157,25 @@ async fn nothing_is_told_without_a_good_ticket() {
     assert_eq!(ask(&ticket("gone"), "dec_1", &[]).await, ListError::ServiceUnknown);
     let many = vec![tool("read", b"1"); MAX_TOOLS + 1];
     assert_eq!(ask(&ticket("tools"), "dec_1", &many).await, ListError::TooMany);
+}
+
+#[tokio::test]
+async fn only_a_filter_is_answered() {
+    let service = ToolsService::new([key()].into(), World::new(None).lists, Arc::new(SystemClock));
+    let ask = async |key_id: &str, domain: &[u8], ticket: &str, question: Option<Vec<u8>>| {
+        let asked = ToolsQuestion {
+            decision_id: "dec_1".into(),
+            ticket: ticket.into(),
+            tools: vec![proto::ListedTool { name: "read".into(), sha256: vec![1; 32] }],
+        };
+        let question = question.unwrap_or_else(|| asked.encode_to_vec());
+        let mac = key().mac(&[domain, &question].concat()).to_vec();
+        let request = VisibleRequest { key_id: key_id.into(), question, mac };
+        service.visible(Request::new(request)).await.unwrap_err().code()
+    };
+    let domain = b"chaperone.v1.Tools/Visible\0".as_slice();
+    assert_eq!(ask("k2", domain, "", None).await, Code::Unauthenticated);
+    assert_eq!(ask("k1", b"", "", None).await, Code::Unauthenticated, "a report is no question");
+    assert_eq!(ask("k1", domain, "t.t", None).await, Code::PermissionDenied);
+    assert_eq!(ask("k1", domain, "", Some(b"x".to_vec())).await, Code::InvalidArgument);
 }
