@@ -192,7 +192,8 @@ fn index(token: &str) -> Option<usize> {
 
 /// Folds case as the most liberal of readers do: by way of upper case, so that
 /// `ſ` and the Kelvin sign are `s` and `k`.
-fn fold(key: &str) -> String {
+/// `key` as readers see it that do not tell cases apart.
+pub(crate) fn fold(key: &str) -> String {
     key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
