@@ -43,9 +43,15 @@ const READ: &[&str] = &[
 /// What the headers begin with in which MCP clients repeat arguments of tools.
 pub(super) const MCP_PARAM: &str = "mcp-param-";
 
+/// What the headers begin with by which a request is done as somebody else in Kubernetes.
+pub(super) const IMPERSONATE: &str = "impersonate-";
+
 /// Whether a header, its name in lower case, has a part in how requests are read.
 pub fn is_read(name: &str) -> bool {
-    READ.contains(&name) || METHOD_OVERRIDES.contains(&name) || name.starts_with(MCP_PARAM)
+    READ.contains(&name)
+        || METHOD_OVERRIDES.contains(&name)
+        || name.starts_with(MCP_PARAM)
+        || name.starts_with(IMPERSONATE)
 }
 
 impl<'a> RequestHead<'a> {

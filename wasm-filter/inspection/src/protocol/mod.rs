@@ -193,7 +193,12 @@ fn read(
     }
     if plain || tunnel {
         let bare = Reading { head, body: &[], limits, paths };
-        return Ok((vec![http::command(&bare)?], BTreeSet::new()));
+        let commands = match &route.inspect {
+            // What goes into a pod is named by the head of the request.
+            ProtocolPlan::Kubernetes(plan) => kubernetes::commands(plan, &bare)?,
+            _ => vec![http::command(&bare)?],
+        };
+        return Ok((commands, BTreeSet::new()));
     }
     if body.len() > limits.body_bytes {
         return Err(too_large(limits));
