@@ -10,6 +10,8 @@ mod body;
 mod connect;
 mod discovery;
 mod json_patch;
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod laws;
 mod node;
 mod options;
 mod pod;

@@ -123,7 +123,7 @@ impl KubernetesCase {
 #[test]
 fn kubernetes_makes_the_facts_that_were_reviewed() {
     let mut wrong = Vec::new();
-    for case in cases::<KubernetesCase>("kubernetes", 60) {
+    for case in cases::<KubernetesCase>("kubernetes", 250) {
         let facts = case.facts();
         conform(&facts);
         // What an exec runs is for the reading of shells to say.
@@ -147,7 +147,7 @@ fn kubernetes_makes_the_facts_that_were_reviewed() {
 /// The order of keys and the white space of an object change no fact.
 #[test]
 fn an_object_is_the_same_however_it_is_written() {
-    for case in cases::<KubernetesCase>("kubernetes", 60) {
+    for case in cases::<KubernetesCase>("kubernetes", 250) {
         let Some(body) = &case.body else { continue };
         for other in [respaced(body), turned(body)] {
             assert_eq!(case.facts_of(other.as_bytes()), case.facts(), "{}", case.case);

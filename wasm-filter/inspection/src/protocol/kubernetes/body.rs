@@ -138,11 +138,20 @@ fn apply(request: &Reading<'_>) -> Result<Value, Unparsed> {
     // To YAML 1.1 these end lines, also within quotes, or mark the order of bytes.
     let breaks = ['\u{85}', '\u{2028}', '\u{2029}', '\u{feff}'];
     let text = std::str::from_utf8(request.body).unwrap_or_default();
-    // Some readers merge what stands under this key into the object around it.
-    if text.contains(breaks) || text.contains("\"<<\"") {
+    if text.contains(breaks) || merges(&document) {
         return Err(not_json());
     }
     Ok(document)
+}
+
+/// Whether some object has the key under which readers of YAML look for what is to be
+/// merged into the object around it.
+fn merges(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => object.iter().any(|(key, value)| key == "<<" || merges(value)),
+        Value::Array(items) => items.iter().any(merges),
+        _ => false,
+    }
 }
 
 fn deletion(request: &Reading<'_>, attributes: &mut Attributes) -> Result<(), Unparsed> {

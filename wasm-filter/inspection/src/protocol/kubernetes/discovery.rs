@@ -14,13 +14,10 @@ pub(super) fn command(
     let action = match segments {
         ["healthz" | "livez" | "readyz", ..] => "k8s:health",
         ["metrics"] | ["metrics", "slis"] => "k8s:metrics",
-        [""]
-        | ["version"]
-        | ["api"]
-        | ["api", "v1"]
-        | ["apis"]
+        ["" | "version" | "api" | "apis"]
         | ["apis", _]
         | ["apis", _, _]
+        | ["api", "v1"]
         | ["openapi", "v2"]
         | ["openapi", "v3", ..]
         | [".well-known", "openid-configuration"]

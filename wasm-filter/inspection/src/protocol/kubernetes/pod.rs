@@ -57,6 +57,7 @@ pub(super) fn volumes_of_nodes(
 }
 
 /// What is said of pods in all the parts of a request.
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of its own")]
 #[derive(Default)]
 pub(super) struct Pod<'v> {
     privileged: bool,
@@ -78,7 +79,10 @@ pub(super) struct Pod<'v> {
 /// Whether containers are kept from running as root by what stands around them.
 #[derive(Clone, Copy)]
 enum Root {
+    /// A patch that leaves it as it is.
     Unsaid,
+    /// Nothing keeps them: an image says which user it is for.
+    Default,
     Kept,
     Allowed,
 }
@@ -107,7 +111,8 @@ impl<'v> Pod<'v> {
             Some(context) => self.user(context)?,
         };
         // A patch that allows it for containers that it does not show.
-        self.may_be_root |= matches!(root, Root::Allowed) && !spec.is_whole();
+        let allowed = matches!(root, Root::Allowed | Root::Default);
+        self.may_be_root |= allowed && !spec.is_whole();
         if let Some(context) = context {
             self.windows(context)?;
         }
@@ -179,8 +184,8 @@ impl<'v> Pod<'v> {
         };
         self.may_be_root |= match (own, root) {
             (Root::Allowed, _) => true,
-            (Root::Unsaid, Root::Kept) | (Root::Kept, _) => false,
-            (Root::Unsaid, _) => container.is_whole(),
+            (Root::Default, root) => !matches!(root, Root::Kept),
+            (Root::Kept | Root::Unsaid, _) => false,
         };
         Ok(())
     }
@@ -231,7 +236,7 @@ impl<'v> Pod<'v> {
             (Said::Value(0), _) => Root::Allowed,
             (Said::Value(_), _) | (_, Said::Value(true)) => Root::Kept,
             (_, Said::Value(false)) => Root::Allowed,
-            // Of a container: what the pod says.
+            (Said::Default, _) | (_, Said::Default) => Root::Default,
             _ => Root::Unsaid,
         })
     }

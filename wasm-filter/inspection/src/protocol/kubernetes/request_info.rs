@@ -126,7 +126,7 @@ impl RequestInfo {
         // Resources and subresources of metrics APIs may be named by a metric.
         let metrics = self.group.ends_with("metrics.k8s.io");
         let plural = |part: &str| part.bytes().all(|byte| is_dns(byte) || byte == b'_');
-        if !metrics && !(plural(&self.resource) && plural(&self.subresource)) {
+        if !(metrics || plural(&self.resource) && plural(&self.subresource)) {
             return Err(unknown("a resource is not in lower case"));
         }
         for part in [&self.resource, &self.name, &self.subresource] {
