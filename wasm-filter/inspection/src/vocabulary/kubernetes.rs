@@ -33,6 +33,12 @@ pub(super) static KUBERNETES: Family = Family {
         ),
         required("rbac", Bool, "Whether it is about roles or their bindings."),
         required("secret", Bool, "Whether the resource is `secrets`."),
+        optional(
+            "secret_type",
+            Text,
+            "The type of a secret that is written, when the body says it; of one of the type \
+             `kubernetes.io/service-account-token` the server makes a token.",
+        ),
         optional("path", Text, "The path, where it is of no resource: `/healthz`."),
         optional("subpath", Text, "What the path has after the subresource, as of `proxy`."),
         optional("generate_name", Text, "What a name that the server makes begins with."),

@@ -72,6 +72,9 @@ pub(super) fn describe(
     if !matches!(info.subresource.as_str(), "" | "ephemeralcontainers" | "resize") {
         return Ok(());
     }
+    if info.is("", "secrets", "") {
+        return secret(&nodes, attributes);
+    }
     if info.is("", "persistentvolumes", "") {
         return pod::volumes_of_nodes(&nodes, attributes);
     }
@@ -216,6 +219,16 @@ fn identity(
     }
     if let Some(name) = metadata.text("generateName")? {
         write(attributes, "generate_name", name);
+    }
+    Ok(())
+}
+
+/// The type alone: of one of them the server puts a service account's token into it.
+fn secret(nodes: &[Node<'_>], attributes: &mut Attributes) -> Result<(), Unparsed> {
+    for node in nodes {
+        if let Some(kind) = node.text("type")? {
+            write(attributes, "secret_type", kind);
+        }
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::json::document;
 const DEEPEST: usize = 24;
 
 /// The members of an object that are looked at.
-const LOOKED_AT: [&str; 9] = [
+const LOOKED_AT: [&str; 10] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -24,6 +24,7 @@ const LOOKED_AT: [&str; 9] = [
     "subjects",
     "rules",
     "aggregationRule",
+    "type",
 ];
 
 /// One patch for each operation that concerns what is looked at.

@@ -50,6 +50,11 @@ impl Query {
     /// empty value as well (`Convert_Slice_string_To_bool`).
     pub(super) fn flag(&self, name: &str) -> Result<bool, Unparsed> {
         let value = self.once(name)?;
+        // `falſe` is `false` to servers that compare by `strings.EqualFold`,
+        // and was not to those before.
+        if value.is_some_and(|value| !value.is_ascii()) {
+            return Err(malformed(format!("`{name}` is not ASCII")));
+        }
         Ok(value.is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false")))
     }
 }
