@@ -75,10 +75,10 @@ fn command(
 /// which the API server leaves as it is.
 fn refuse_another_reader(request: &Reading<'_>) -> Result<(), Unparsed> {
     let mut names = request.head.headers.iter().map(|(name, _)| *name);
-    if names.any(|name| name.starts_with(super::head::IMPERSONATE)) {
+    if names.any(super::head::is_somebody_else) {
         return Err(Unparsed::new(
             UnparsedCode::HeaderMismatch,
-            "the request is to be done as somebody else (`impersonate-`)",
+            "a header says that the request is somebody else's (`impersonate-*`, `x-remote-*`)",
         ));
     }
     match request.head.header("content-encoding") {
