@@ -157,7 +157,8 @@ pub enum Upgrades {
     /// They are not read and so do not pass.
     #[default]
     Deny,
-    /// They are the command `http:upgrade`.
+    /// They are the command `http:upgrade`; to Kubernetes exec, attach and portforward,
+    /// each a command of its own, and no other.
     Allow,
 }
 

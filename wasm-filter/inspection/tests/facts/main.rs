@@ -7,6 +7,7 @@ mod form;
 mod graphql;
 mod grpc;
 mod json;
+mod kubernetes;
 mod mcp;
 mod multipart;
 mod paths;
@@ -30,6 +31,7 @@ const CORPORA: &[&str] = &[
     "graphql",
     "grpc",
     "json",
+    "kubernetes",
     "mcp",
     "multipart",
     "paths",
