@@ -9,7 +9,7 @@ mod cases;
 use divan::Bencher;
 use divan::counter::BytesCount;
 
-use self::cases::Case;
+use self::cases::{Beside, Case};
 
 fn main() {
     divan::main();
@@ -24,5 +24,5 @@ fn inspection(bencher: Bencher<'_, '_>, case: &Case) {
 #[divan::bench(args = cases::all())]
 fn beside(bencher: Bencher<'_, '_>, case: &Case) {
     let counted = bencher.counter(BytesCount::new(case.body.len()));
-    counted.bench(|| case.beside.as_ref().map(|beside| beside.run()));
+    counted.bench(|| case.beside.as_ref().map(Beside::run));
 }

@@ -31,6 +31,8 @@
 //! once and not string by string, a string without escapes is copied in one piece, and
 //! its end is looked for eight bytes at a time.
 
+use std::mem;
+
 use serde_json::{Map, Number, Value};
 
 pub use super::select::{lookup, only_spelling, select};
@@ -62,7 +64,8 @@ pub fn parse(bytes: &[u8], depth: usize) -> Result<Value, Unparsed> {
         let at = position(bytes, error.valid_up_to());
         Unparsed::new(UnparsedCode::Utf8Invalid, format!("the body is not UTF-8, {at}"))
     })?;
-    let mut parser = Parser { text, at: 0, depth: depth.min(MAX_DEPTH), fault: None };
+    let mut parser =
+        Parser { text, at: 0, depth: depth.min(MAX_DEPTH), scratch: String::new(), fault: None };
     parser.document().map_err(|Failed| {
         let (code, what, at) = match parser.fault {
             Some(Fault { code, what, at }) => (code, what, at),
@@ -134,6 +137,8 @@ struct Parser<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    /// Where strings with escapes are put together.
+    scratch: String,
     fault: Option<Fault>,
 }
 
@@ -222,18 +227,28 @@ impl<'t> Parser<'t> {
 
     fn string(&mut self) -> Result<String, Failed> {
         self.advance(1);
-        let mut out = self.plain().to_owned();
+        let plain = self.plain();
+        if self.take(b'"') { Ok(plain.to_owned()) } else { self.string_on(plain) }
+    }
+
+    /// The rest of a string that is not as it is written.
+    fn string_on(&mut self, begun: &str) -> Result<String, Failed> {
+        let mut text = mem::take(&mut self.scratch);
+        text.clear();
+        text.push_str(begun);
         loop {
             match self.peek() {
                 Some(b'"') => {
                     self.advance(1);
-                    return Ok(out);
+                    let exact = text.as_str().to_owned();
+                    self.scratch = text;
+                    return Ok(exact);
                 }
-                Some(b'\\') => out.push(self.escape()?),
+                Some(b'\\') => text.push(self.escape()?),
                 Some(_) => return self.malformed("a string has a control character"),
                 None => return self.malformed("the document ends early"),
             }
-            out.push_str(self.plain());
+            text.push_str(self.plain());
         }
     }
 
