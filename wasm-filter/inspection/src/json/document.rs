@@ -16,6 +16,7 @@
 //! | a whole number from -2^63 to 2^64 - 1, without fraction and exponent | 6 | read exactly |
 //! | a whole number outside of that | 6 | refused (`json_number_inexact`) |
 //! | a number with a fraction or an exponent | 6 | the nearest double, ties to even; the integer where it is whole and below 2^53 |
+//! | a fraction that only rounding makes whole (`1.00000000000000000001`) | 6 | refused (`json_number_inexact`): a limit may lie between |
 //! | a number that overflows a double, or is so small that it would be 0 | 6 | refused (`json_number_inexact`) |
 //! | `-0`, `-0.0` | 6 | 0 |
 //! | `NaN`, `Infinity`, leading zeros, `+1`, `.5`, `1.`, hexadecimals | 6 | refused |
@@ -337,19 +338,19 @@ impl<'t> Parser<'t> {
             self.at = start;
             return self.fail(
                 UnparsedCode::JsonNumberInexact,
-                "a number is too large, or too close to 0, to be held as what it is",
+                "a number is too large, or too close to another, to be held as what it is",
             );
         };
         Ok(number)
     }
 
     fn digits(&mut self, decimal: &mut Decimal) -> Result<(), Failed> {
-        let before = decimal.digits;
+        let start = self.at;
         while let Some(digit @ b'0'..=b'9') = self.peek() {
             decimal.push(digit);
             self.advance(1);
         }
-        if decimal.digits == before { self.malformed("a digit was expected") } else { Ok(()) }
+        if self.at == start { self.malformed("a digit was expected") } else { Ok(()) }
     }
 
     fn literal(&mut self, word: &str, value: Value) -> Result<Value, Failed> {
@@ -435,7 +436,7 @@ const fn stops(eight: u64) -> u64 {
 #[derive(Default)]
 struct Decimal {
     significand: u64,
-    /// How many digits were read, those included that did not fit.
+    /// How many digits were read after leading zeros, those included that did not fit.
     digits: usize,
     exponent: i64,
 }
@@ -444,7 +445,9 @@ impl Decimal {
     const fn push(&mut self, digit: u8) {
         let digit = digit.wrapping_sub(b'0') as u64;
         self.significand = self.significand.wrapping_mul(10).wrapping_add(digit);
-        self.digits = self.digits.saturating_add(1);
+        if self.digits > 0 || digit > 0 {
+            self.digits = self.digits.saturating_add(1);
+        }
     }
 
     /// The significand, unless it has more digits than surely fit.
@@ -486,9 +489,9 @@ fn double(text: &str, negative: bool, decimal: &Decimal) -> Option<Number> {
     if number == 0.0 {
         return is_zero(text).then(|| 0.into());
     }
-    if number.fract() == 0.0 && number.abs() < EXACT && is_whole(text, decimal.exponent) {
+    if number.fract() == 0.0 && number.abs() < EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
-        return Some((number as i64).into());
+        return is_whole(text, decimal.exponent).then(|| (number as i64).into());
     }
     Number::from_f64(number)
 }

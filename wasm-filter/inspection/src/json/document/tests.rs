@@ -59,13 +59,16 @@ fn numbers_keep_their_value_or_are_refused() {
     assert_eq!(read("1.50e1").unwrap(), "15");
     assert_eq!(read("1200e-2").unwrap(), "12");
     assert_eq!(read("5e-324").unwrap(), "5e-324");
-    // Not the integers that their doubles are.
+    assert_eq!(read("10e-00000000000000000000001").unwrap(), "1");
+    // From 2^53 on, a double is no integer that could be meant.
     assert_eq!(read("9007199254740993.0").unwrap(), "9007199254740992.0");
-    assert_eq!(read("1.0000000000000000000001").unwrap(), "1.0");
+    assert_eq!(read("9007199254740993.5").unwrap(), "9007199254740994.0");
     for text in [
         "18446744073709551616",
         "-9223372036854775809",
         "10000000000000000000000000000",
+        "1.0000000000000000000001",
+        "-0.99999999999999999999e000000000000000000000",
         "1e309",
         "-1e309",
         "1e99999999999999999999",
