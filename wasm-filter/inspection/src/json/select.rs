@@ -91,7 +91,7 @@ pub fn only_spelling(object: &Map<String, Value>, key: &str) -> Result<(), Unpar
     if object.keys().any(|other| other != key && may_be_taken_for(other, key)) {
         return Err(Unparsed::new(
             UnparsedCode::JsonKeyAmbiguous,
-            format!("a key differs from `{key}` in case only"),
+            format!("a key differs from `{key}` in case only, or from a NUL on"),
         ));
     }
     Ok(())
@@ -113,8 +113,12 @@ fn index(token: &str) -> Option<usize> {
 
 /// Whether the most liberal of readers takes `key` for `wanted`.
 fn may_be_taken_for(key: &str, wanted: &str) -> bool {
-    if key.is_ascii() && wanted.is_ascii() && !key.contains('\0') {
-        return key.eq_ignore_ascii_case(wanted);
+    if key.eq_ignore_ascii_case(wanted) {
+        return true;
+    }
+    // The usual case, and what every key of a large object goes through.
+    if key.bytes().all(|byte| matches!(byte, 1..=0x7f)) && wanted.is_ascii() {
+        return false;
     }
     let end = key.find('\0').filter(|_| !wanted.contains('\0'));
     let key = end.and_then(|end| key.get(..end)).unwrap_or(key);
