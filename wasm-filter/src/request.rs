@@ -442,7 +442,7 @@ mod tests {
         }
 
         /// What is stated of a body that comes in parts which end where `ends` says, and
-        /// how the last callback ended. `None` where nothing is stated.
+        /// how the last callback ended.
         fn stated_in_parts(body: &[u8], ends: &[usize], end: End) -> (Flow, SealedFacts) {
             let host = request(&[("content-type", "application/json")]);
             let host = host.with_headers(Map::RequestTrailers, &[("x-t", "1")]);
@@ -463,11 +463,11 @@ mod tests {
                 End::WithBody => arrive(body.len(), true),
                 End::EmptyBody => match arrive(body.len(), false) {
                     Flow::Hold => arrive(body.len(), true),
-                    flow => flow,
+                    flow @ Flow::Continue => flow,
                 },
                 End::Trailers => match arrive(body.len(), false) {
                     Flow::Hold => side.trailers(&host, &filter),
-                    flow => flow,
+                    flow @ Flow::Continue => flow,
                 },
             };
             (flow, stated(&host))

@@ -10,7 +10,7 @@
 //! | comments, trailing commas, single quotes, anything after the document | 2 | refused |
 //! | the same key twice in an object | 4 | refused (`json_duplicate_key`); keys are compared after escapes are undone |
 //! | the order of members | 4 | means nothing |
-//! | keys that differ in case only, or from a NUL on | 4 | two keys; refused where one of them is asked for ([`super::select`]) |
+//! | keys that differ in case only, or from a NUL on | 4 | two keys; refused where one of them is asked for ([`mod@super::select`]) |
 //! | keys that differ in Unicode normalisation | 8.3 | two keys: nothing is normalised |
 //! | an empty key; a NUL or another control character, escaped, in a key or a string | 7 | read |
 //! | a whole number from -2^63 to 2^64 - 1, without fraction and exponent | 6 | read exactly |
