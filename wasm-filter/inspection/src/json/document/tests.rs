@@ -37,9 +37,11 @@ fn nesting_is_bounded_before_it_is_entered() {
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
     assert!(parse(nested(8).as_bytes(), 8).is_ok());
     assert_eq!(refused(&nested(9)).0, UnparsedCode::TooDeep);
-    // Whatever the limit says.
-    let deep = parse(nested(100_000).as_bytes(), usize::MAX).unwrap_err();
-    assert_eq!(deep.code, UnparsedCode::TooDeep);
+    // Whatever the limit says, and closed or not.
+    for text in [nested(100_000), "[".repeat(100_000), "[{\"\":".repeat(50_000)] {
+        let deep = parse(text.as_bytes(), usize::MAX).unwrap_err();
+        assert_eq!(deep.code, UnparsedCode::TooDeep);
+    }
     assert!(parse(nested(MAX_DEPTH).as_bytes(), usize::MAX).is_ok());
 }
 
