@@ -423,4 +423,78 @@ mod tests {
         assert_eq!(RequestSide::default().headers(&empty, &filter(), true), Flow::Hold);
         assert_eq!(empty.replies.borrow()[0].status, 400);
     }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    mod cut {
+        use proptest::prelude::*;
+
+        use super::*;
+
+        /// How the last bytes come.
+        #[derive(Clone, Copy, Debug)]
+        enum End {
+            /// With the end of the stream.
+            WithBody,
+            /// Before an empty last part.
+            EmptyBody,
+            /// Before trailers.
+            Trailers,
+        }
+
+        /// What is stated of a body that comes in parts which end where `ends` says, and
+        /// how the last callback ended.
+        fn stated_in_parts(body: &[u8], ends: &[usize], end: End) -> (Flow, SealedFacts) {
+            let host = request(&[("content-type", "application/json")]);
+            let host = host.with_headers(Map::RequestTrailers, &[("x-t", "1")]);
+            let (filter, mut side) = (filter(), RequestSide::default());
+            assert_eq!(side.headers(&host, &filter, false), Flow::Hold);
+            // Envoy holds the parts back and hands over the whole of what it has.
+            let mut arrive = |size: usize, last: bool| {
+                *host.body.borrow_mut() = body[..size].to_vec();
+                side.body(&host, &filter, size, last)
+            };
+            for size in ends {
+                let flow = arrive(*size, false);
+                if flow != Flow::Hold {
+                    return (flow, stated(&host));
+                }
+            }
+            let flow = match end {
+                End::WithBody => arrive(body.len(), true),
+                End::EmptyBody => match arrive(body.len(), false) {
+                    Flow::Hold => arrive(body.len(), true),
+                    flow @ Flow::Continue => flow,
+                },
+                End::Trailers => match arrive(body.len(), false) {
+                    Flow::Hold => side.trailers(&host, &filter),
+                    flow @ Flow::Continue => flow,
+                },
+            };
+            (flow, stated(&host))
+        }
+
+        fn bodies() -> impl Strategy<Value = Vec<u8>> {
+            prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..BODY_LIMIT + 20),
+                "[a-z]{0,70}".prop_map(|text| format!("{{\"email\":\"{text}\"}}").into_bytes()),
+            ]
+        }
+
+        proptest! {
+            #[test]
+            fn a_body_states_the_same_facts_however_it_is_cut(
+                body in bodies(),
+                mut ends in proptest::collection::vec(any::<prop::sample::Index>(), 0..6)
+                    .prop_map(|ends| ends.into_iter().map(|end| end.index(4096)).collect::<Vec<_>>()),
+                end in prop::sample::select(vec![End::WithBody, End::EmptyBody, End::Trailers]),
+            ) {
+                for end in &mut ends {
+                    *end %= body.len() + 1;
+                }
+                ends.sort_unstable();
+                let whole = stated_in_parts(&body, &[], End::WithBody);
+                prop_assert_eq!(stated_in_parts(&body, &ends, end), whole);
+            }
+        }
+    }
 }

@@ -1,18 +1,43 @@
 //! A whole JSON document, read more strictly than RFC 8259 asks: what two
 //! readers could take for different documents is refused, not guessed at.
 //!
-//! Numbers are held by value, so `1.0`, `1e0` and `1` are one number: whole
-//! numbers as integers, exactly, others as the nearest double. A whole number
-//! that fits neither a 64 bit integer nor (written with a fraction or an
-//! exponent) a double is refused: it could only be held as another number.
+//! Where RFC 8259 leaves a choice, or readers differ in spite of it:
+//!
+//! | what | section | here |
+//! | --- | --- | --- |
+//! | a scalar as the document | 2 | read |
+//! | white space | 2 | space, tab, line feed and carriage return, nothing else |
+//! | comments, trailing commas, single quotes, anything after the document | 2 | refused |
+//! | the same key twice in an object | 4 | refused (`json_duplicate_key`); keys are compared after escapes are undone |
+//! | the order of members | 4 | means nothing |
+//! | keys that differ in case only, or from a NUL on | 4 | two keys; refused where one of them is asked for ([`mod@super::select`]) |
+//! | keys that differ in Unicode normalisation | 8.3 | two keys: nothing is normalised |
+//! | an empty key; a NUL or another control character, escaped, in a key or a string | 7 | read |
+//! | a whole number from -2^63 to 2^64 - 1, without fraction and exponent | 6 | read exactly |
+//! | a whole number outside of that | 6 | refused (`json_number_inexact`) |
+//! | a number with a fraction or an exponent | 6 | the nearest double, ties to even; the integer where it is whole and below 2^53 |
+//! | a fraction that only rounding makes whole (`1.00000000000000000001`) | 6 | refused (`json_number_inexact`): a limit may lie between |
+//! | a number that overflows a double, or is so small that it would be 0 | 6 | refused (`json_number_inexact`) |
+//! | `-0`, `-0.0` | 6 | 0 |
+//! | `NaN`, `Infinity`, leading zeros, `+1`, `.5`, `1.`, hexadecimals | 6 | refused |
+//! | half of a surrogate pair (`\ud800`) | 8.2 | refused: readers replace it in different ways |
+//! | noncharacters (`\uffff`, U+10FFFE) | 8.2 | read |
+//! | bytes that are not UTF-8, surrogates and overlong forms among them | 8.1 | refused (`utf8_invalid`) |
+//! | a byte order mark | 8.1 | refused |
+//! | nesting | 9 | read up to the route's limit, 128 at most; refused deeper (`too_deep`) |
+//!
+//! Numbers are held by value, so `1.0`, `1e0` and `1` are one number.
+//!
+//! It is as fast as `serde_json` reads into a `Value`: the text is checked to be UTF-8
+//! once and not string by string, a string without escapes is copied in one piece, and
+//! its end is looked for eight bytes at a time.
 
-use std::borrow::Cow;
+use std::mem;
 
 use serde_json::{Map, Number, Value};
 
-use super::path::{Segment, Selector};
+pub use super::select::{lookup, only_spelling, select};
 use crate::facts::{Unparsed, UnparsedCode};
-use crate::plan::{FieldPath, JsonPointer};
 
 /// The deepest nesting that is read whatever the limits say: `Value` is dropped
 /// and written by recursion, and a Wasm stack is small.
@@ -40,100 +65,15 @@ pub fn parse(bytes: &[u8], depth: usize) -> Result<Value, Unparsed> {
         let at = position(bytes, error.valid_up_to());
         Unparsed::new(UnparsedCode::Utf8Invalid, format!("the body is not UTF-8, {at}"))
     })?;
-    let mut parser = Parser { text, at: 0, depth: depth.min(MAX_DEPTH) };
-    parser.document().map_err(|fault| {
-        let at = position(bytes, fault.at);
-        Unparsed::new(fault.code, format!("{}, {at}", fault.what))
-    })
-}
-
-/// The value at `pointer`; `None` if there is none.
-///
-/// Some readers match keys without regard to case (Go's `encoding/json` does).
-/// So a key on the way that differs from the pointer's only in case is an error:
-/// the upstream might take the one that was not looked at.
-pub fn lookup<'v>(
-    document: &'v Value,
-    pointer: &JsonPointer,
-) -> Result<Option<&'v Value>, Unparsed> {
-    let mut value = document;
-    for token in pointer.as_str().split('/').skip(1) {
-        let token = unescape(token);
-        let next = match value {
-            Value::Object(object) => {
-                only_spelling(object, &token)?;
-                object.get(&*token)
-            }
-            Value::Array(items) => index(&token).and_then(|index| items.get(index)),
-            _ => None,
+    let mut parser =
+        Parser { text, at: 0, depth: depth.min(MAX_DEPTH), scratch: String::new(), fault: None };
+    parser.document().map_err(|Failed| {
+        let (code, what, at) = match parser.fault {
+            Some(Fault { code, what, at }) => (code, what, at),
+            None => (UnparsedCode::JsonMalformed, "the document cannot be read", parser.at),
         };
-        match next {
-            Some(next) => value = next,
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(value))
-}
-
-/// What `field` means in `document`: one value, or the list of those that a path with
-/// wildcards or descendants meets, in the order of the document; `None` if there is none.
-/// Keys that differ in case only are an error as for [`lookup`].
-pub fn select(document: &Value, field: &FieldPath) -> Result<Option<Value>, Unparsed> {
-    let path = match field {
-        FieldPath::Pointer(pointer) => return Ok(lookup(document, pointer)?.cloned()),
-        FieldPath::Query(path) => path,
-    };
-    let mut met = vec![document];
-    for segment in path.segments() {
-        let mut next = Vec::new();
-        for value in met {
-            step(segment, value, &mut next)?;
-        }
-        met = next;
-    }
-    let mut met = met.into_iter().cloned();
-    Ok(if path.is_singular() {
-        met.next()
-    } else {
-        Some(met.collect::<Vec<_>>()).filter(|met| !met.is_empty()).map(Value::Array)
+        Unparsed::new(code, format!("{what}, {}", position(bytes, at)))
     })
-}
-
-/// Adds what `segment` goes to from `value`. A document nests no deeper than
-/// [`MAX_DEPTH`], and so does this.
-fn step<'v>(segment: &Segment, value: &'v Value, met: &mut Vec<&'v Value>) -> Result<(), Unparsed> {
-    match (&segment.selector, value) {
-        (Selector::Name(name), Value::Object(object)) => {
-            only_spelling(object, &name.exact)?;
-            met.extend(object.get(&name.exact));
-        }
-        (Selector::Index(index), Value::Array(items)) => {
-            met.extend(usize::try_from(*index).ok().and_then(|index| items.get(index)));
-        }
-        (Selector::Wildcard, Value::Object(object)) => met.extend(object.values()),
-        (Selector::Wildcard, Value::Array(items)) => met.extend(items),
-        _ => {}
-    }
-    if segment.descendant {
-        match value {
-            Value::Object(object) => object.values().try_for_each(|v| step(segment, v, met))?,
-            Value::Array(items) => items.iter().try_for_each(|v| step(segment, v, met))?,
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// An error if `object` has a key that differs from `key` in case only.
-pub fn only_spelling(object: &Map<String, Value>, key: &str) -> Result<(), Unparsed> {
-    let folded = fold(key);
-    if object.keys().any(|other| other != key && fold(other) == folded) {
-        return Err(Unparsed::new(
-            UnparsedCode::JsonKeyAmbiguous,
-            format!("a key differs from `{key}` in case only"),
-        ));
-    }
-    Ok(())
 }
 
 /// `value` without white space and with its keys sorted: equal values give equal
@@ -176,27 +116,6 @@ fn write_canonical(value: &Value, out: &mut String) {
     }
 }
 
-fn unescape(token: &str) -> Cow<'_, str> {
-    if token.contains('~') {
-        token.replace("~1", "/").replace("~0", "~").into()
-    } else {
-        token.into()
-    }
-}
-
-/// An array index of RFC 6901: no sign and no leading zero.
-fn index(token: &str) -> Option<usize> {
-    let plain = token.bytes().all(|byte| byte.is_ascii_digit());
-    if !plain || (token.len() > 1 && token.starts_with('0')) { None } else { token.parse().ok() }
-}
-
-/// Folds case as the most liberal of readers do: by way of upper case, so that
-/// `ſ` and the Kelvin sign are `s` and `k`.
-/// `key` as readers see it that do not tell cases apart.
-pub(crate) fn fold(key: &str) -> String {
-    key.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
-}
-
 fn position(bytes: &[u8], at: usize) -> String {
     let before = bytes.get(..at).unwrap_or(bytes);
     let line = before.split(|&byte| byte == b'\n').count();
@@ -211,45 +130,50 @@ struct Fault {
     at: usize,
 }
 
-const NUMBER_INEXACT: &str = "a number is too large to be held exactly";
+/// Reading has ended; [`Parser::fault`] says why. It has no size, so that values are
+/// returned as they are.
+struct Failed;
 
 struct Parser<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
+    /// Where strings with escapes are put together.
+    scratch: String,
+    fault: Option<Fault>,
 }
 
 impl<'t> Parser<'t> {
-    fn document(&mut self) -> Result<Value, Fault> {
+    fn document(&mut self) -> Result<Value, Failed> {
         self.space();
         let value = self.value(0)?;
         self.space();
         match self.peek() {
             None => Ok(value),
-            Some(_) => Err(self.malformed("something follows the document")),
+            Some(_) => self.malformed("something follows the document"),
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value, Fault> {
+    fn value(&mut self, depth: usize) -> Result<Value, Failed> {
         match self.peek() {
+            Some(b'"') => self.string().map(Value::String),
+            Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
             Some(b'{' | b'[') if depth >= self.depth => {
-                Err(self.fault(UnparsedCode::TooDeep, "the document nests deeper than the limit"))
+                self.fail(UnparsedCode::TooDeep, "the document nests deeper than the limit")
             }
             Some(b'{') => self.object(depth.saturating_add(1)),
             Some(b'[') => self.array(depth.saturating_add(1)),
-            Some(b'"') => self.string().map(Value::String),
-            Some(b'-' | b'0'..=b'9') => self.number().map(Value::Number),
             Some(b't') => self.literal("true", Value::Bool(true)),
             Some(b'f') => self.literal("false", Value::Bool(false)),
             Some(b'n') => self.literal("null", Value::Null),
-            Some(_) => Err(self.malformed("a value was expected")),
-            None => Err(self.malformed("the document ends early")),
+            Some(_) => self.malformed("a value was expected"),
+            None => self.malformed("the document ends early"),
         }
     }
 
-    fn object(&mut self, depth: usize) -> Result<Value, Fault> {
+    fn object(&mut self, depth: usize) -> Result<Value, Failed> {
         let mut object = Map::new();
-        self.advance();
+        self.advance(1);
         self.space();
         if self.take(b'}') {
             return Ok(Value::Object(object));
@@ -257,36 +181,34 @@ impl<'t> Parser<'t> {
         loop {
             let key_at = self.at;
             if self.peek() != Some(b'"') {
-                return Err(self.malformed("a key was expected"));
+                return self.malformed("a key was expected");
             }
             let key = self.string()?;
             self.space();
             if !self.take(b':') {
-                return Err(self.malformed("a colon was expected"));
+                return self.malformed("a colon was expected");
             }
             self.space();
             let value = self.value(depth)?;
             if object.insert(key, value).is_some() {
-                return Err(Fault {
-                    code: UnparsedCode::JsonDuplicateKey,
-                    what: "an object has the same key twice",
-                    at: key_at,
-                });
+                self.at = key_at;
+                return self
+                    .fail(UnparsedCode::JsonDuplicateKey, "an object has the same key twice");
             }
             self.space();
             if self.take(b'}') {
                 return Ok(Value::Object(object));
             }
             if !self.take(b',') {
-                return Err(self.malformed("a comma or the end of an object was expected"));
+                return self.malformed("a comma or the end of an object was expected");
             }
             self.space();
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Value, Fault> {
+    fn array(&mut self, depth: usize) -> Result<Value, Failed> {
         let mut items = Vec::new();
-        self.advance();
+        self.advance(1);
         self.space();
         if self.take(b']') {
             return Ok(Value::Array(items));
@@ -298,37 +220,49 @@ impl<'t> Parser<'t> {
                 return Ok(Value::Array(items));
             }
             if !self.take(b',') {
-                return Err(self.malformed("a comma or the end of an array was expected"));
+                return self.malformed("a comma or the end of an array was expected");
             }
             self.space();
         }
     }
 
-    fn string(&mut self) -> Result<String, Fault> {
-        let mut out = String::new();
-        self.advance();
+    fn string(&mut self) -> Result<String, Failed> {
+        self.advance(1);
+        let plain = self.plain();
+        if self.take(b'"') { Ok(plain.to_owned()) } else { self.string_on(plain) }
+    }
+
+    /// The rest of a string that is not as it is written.
+    fn string_on(&mut self, begun: &str) -> Result<String, Failed> {
+        let mut text = mem::take(&mut self.scratch);
+        text.clear();
+        text.push_str(begun);
         loop {
-            let plain = self.rest().find(|c| c == '"' || c == '\\' || c < ' ');
-            let Some(run) = plain.and_then(|length| self.rest().get(..length)) else {
-                self.at = self.text.len();
-                return Err(self.malformed("the document ends early"));
-            };
-            out.push_str(run);
-            self.at = self.at.saturating_add(run.len());
             match self.peek() {
                 Some(b'"') => {
-                    self.advance();
-                    return Ok(out);
+                    self.advance(1);
+                    let exact = text.as_str().to_owned();
+                    self.scratch = text;
+                    return Ok(exact);
                 }
-                Some(b'\\') => out.push(self.escape()?),
-                _ => return Err(self.malformed("a string has a control character")),
+                Some(b'\\') => text.push(self.escape()?),
+                Some(_) => return self.malformed("a string has a control character"),
+                None => return self.malformed("the document ends early"),
             }
+            text.push_str(self.plain());
         }
     }
 
-    fn escape(&mut self) -> Result<char, Fault> {
+    /// Passes over what stands for itself in a string.
+    fn plain(&mut self) -> &'t str {
         let start = self.at;
-        self.advance();
+        self.advance(plain_length(self.rest()));
+        self.since(start)
+    }
+
+    fn escape(&mut self) -> Result<char, Failed> {
+        let start = self.at;
+        self.advance(1);
         let escaped = match self.peek() {
             Some(byte @ (b'"' | b'\\' | b'/')) => char::from(byte),
             Some(b'b') => '\u{8}',
@@ -337,358 +271,260 @@ impl<'t> Parser<'t> {
             Some(b'r') => '\r',
             Some(b't') => '\t',
             Some(b'u') => {
-                self.advance();
-                return self.unicode().ok_or(Fault {
-                    code: UnparsedCode::JsonMalformed,
-                    what: "a string has an escape that is no character",
-                    at: start,
-                });
+                self.advance(1);
+                let Some(character) = self.unicode() else {
+                    self.at = start;
+                    return self.malformed("a string has an escape that is no character");
+                };
+                return Ok(character);
             }
-            _ => return Err(self.malformed("a string has an unknown escape")),
+            _ => return self.malformed("a string has an unknown escape"),
         };
-        self.advance();
+        self.advance(1);
         Ok(escaped)
     }
 
-    /// The rest of `\uXXXX`, or of a pair of them; `None` for a lone surrogate,
-    /// which readers replace in different ways.
+    /// The rest of `\uXXXX`, or of a pair of them; `None` for a lone surrogate.
     fn unicode(&mut self) -> Option<char> {
-        let first = self.hex4()?;
-        let mut units = vec![first];
-        if (0xd800..0xdc00).contains(&first) {
-            if !(self.take(b'\\') && self.take(b'u')) {
-                return None;
-            }
-            units.push(self.hex4()?);
+        let first = self.hex()?;
+        if !(0xd800..0xdc00).contains(&first) {
+            return char::from_u32(u32::from(first));
         }
-        let mut chars = char::decode_utf16(units);
-        match (chars.next(), chars.next()) {
-            (Some(Ok(c)), None) => Some(c),
-            _ => None,
-        }
-    }
-
-    fn hex4(&mut self) -> Option<u16> {
-        let digits = self.rest().get(..4)?;
-        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        if !(self.take(b'\\') && self.take(b'u')) {
             return None;
         }
-        self.at = self.at.saturating_add(4);
-        u16::from_str_radix(digits, 16).ok()
+        char::decode_utf16([first, self.hex()?]).next()?.ok()
     }
 
-    fn number(&mut self) -> Result<Number, Fault> {
-        let start = self.at;
-        self.take(b'-');
-        if !self.take(b'0') {
-            self.digits()?;
+    fn hex(&mut self) -> Option<u16> {
+        let digits = self.rest().first_chunk::<4>()?;
+        let mut value = 0_u32;
+        for digit in digits {
+            value = value.wrapping_shl(4) | char::from(*digit).to_digit(16)?;
         }
-        let mut whole = true;
+        self.advance(4);
+        u16::try_from(value).ok()
+    }
+
+    fn number(&mut self) -> Result<Number, Failed> {
+        let start = self.at;
+        let negative = self.take(b'-');
+        let mut decimal = Decimal::default();
+        if !self.take(b'0') {
+            self.digits(&mut decimal)?;
+        }
+        if !matches!(self.peek(), Some(b'.' | b'e' | b'E')) {
+            let number = decimal.magnitude().and_then(|magnitude| integer(negative, magnitude));
+            return self.held(number.or_else(|| long_integer(self.since(start))), start);
+        }
         if self.take(b'.') {
-            whole = false;
-            self.digits()?;
+            let point = self.at;
+            self.digits(&mut decimal)?;
+            decimal.exponent = signed(self.at.saturating_sub(point)).saturating_neg();
         }
         if self.take(b'e') || self.take(b'E') {
-            whole = false;
-            if !self.take(b'+') {
-                self.take(b'-');
-            }
-            self.digits()?;
+            let less = !self.take(b'+') && self.take(b'-');
+            let mut exponent = Decimal::default();
+            self.digits(&mut exponent)?;
+            let by = exponent.magnitude().and_then(|by| i64::try_from(by).ok()).unwrap_or(i64::MAX);
+            let by = if less { by.saturating_neg() } else { by };
+            decimal.exponent = decimal.exponent.saturating_add(by);
         }
-        let text = self.text.get(start..self.at).unwrap_or_default();
-        let number = if whole { integer(text) } else { double(text) };
-        number.ok_or(Fault {
-            code: UnparsedCode::JsonNumberInexact,
-            what: NUMBER_INEXACT,
-            at: start,
-        })
+        self.held(double(self.since(start), negative, &decimal), start)
     }
 
-    fn digits(&mut self) -> Result<(), Fault> {
-        if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return Err(self.malformed("a digit was expected"));
-        }
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.advance();
-        }
-        Ok(())
+    fn held(&mut self, number: Option<Number>, start: usize) -> Result<Number, Failed> {
+        let Some(number) = number else {
+            self.at = start;
+            return self.fail(
+                UnparsedCode::JsonNumberInexact,
+                "a number is too large, or too close to another, to be held as what it is",
+            );
+        };
+        Ok(number)
     }
 
-    fn literal(&mut self, word: &str, value: Value) -> Result<Value, Fault> {
-        if !self.rest().starts_with(word) {
-            return Err(self.malformed("a value was expected"));
+    fn digits(&mut self, decimal: &mut Decimal) -> Result<(), Failed> {
+        let start = self.at;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            decimal.push(digit);
+            self.advance(1);
         }
-        self.at = self.at.saturating_add(word.len());
+        if self.at == start { self.malformed("a digit was expected") } else { Ok(()) }
+    }
+
+    fn literal(&mut self, word: &str, value: Value) -> Result<Value, Failed> {
+        if !self.rest().starts_with(word.as_bytes()) {
+            return self.malformed("a value was expected");
+        }
+        self.advance(word.len());
         Ok(value)
     }
 
     fn space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.advance();
+            self.advance(1);
         }
     }
 
-    fn rest(&self) -> &'t str {
-        self.text.get(self.at..).unwrap_or_default()
+    fn rest(&self) -> &'t [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
+    }
+
+    fn since(&self, start: usize) -> &'t str {
+        self.text.get(start..self.at).unwrap_or_default()
     }
 
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    fn advance(&mut self) {
-        self.at = self.at.saturating_add(1);
+    const fn advance(&mut self, bytes: usize) {
+        self.at = self.at.saturating_add(bytes);
     }
 
     fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         if found {
-            self.advance();
+            self.advance(1);
         }
         found
     }
 
-    fn malformed(&self, what: &'static str) -> Fault {
-        self.fault(UnparsedCode::JsonMalformed, what)
+    #[cold]
+    fn malformed<T>(&mut self, what: &'static str) -> Result<T, Failed> {
+        self.fail(UnparsedCode::JsonMalformed, what)
     }
 
-    fn fault(&self, code: UnparsedCode, what: &'static str) -> Fault {
-        Fault { code, what, at: self.at }
+    #[cold]
+    fn fail<T>(&mut self, code: UnparsedCode, what: &'static str) -> Result<T, Failed> {
+        self.fault = Some(Fault { code, what, at: self.at });
+        Err(Failed)
     }
 }
 
-fn integer(text: &str) -> Option<Number> {
+/// How many bytes stand for themselves in a string: up to a quote, a backslash or a
+/// control character.
+fn plain_length(bytes: &[u8]) -> usize {
+    let mut rest = bytes;
+    let mut length = 0_usize;
+    while let Some((eight, after)) = rest.split_first_chunk::<8>() {
+        let stops = stops(u64::from_le_bytes(*eight));
+        if stops != 0 {
+            let first = usize::try_from(stops.trailing_zeros().wrapping_shr(3)).unwrap_or_default();
+            return length.saturating_add(first);
+        }
+        length = length.saturating_add(8);
+        rest = after;
+    }
+    let last = rest.iter().take_while(|byte| !matches!(byte, 0..=0x1f | b'"' | b'\\')).count();
+    length.saturating_add(last)
+}
+
+/// The high bit of each byte that ends a run. Above the first of them it may be set for
+/// others, because a subtraction borrows.
+const fn stops(eight: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = EACH << 7;
+    let controls = eight.wrapping_sub(EACH.wrapping_mul(0x20));
+    let quotes = (eight ^ EACH.wrapping_mul(b'"' as u64)).wrapping_sub(EACH);
+    let backslashes = (eight ^ EACH.wrapping_mul(b'\\' as u64)).wrapping_sub(EACH);
+    (controls | quotes | backslashes) & !eight & HIGH
+}
+
+/// The digits of a number, as far as they fit: `significand` x 10^`exponent`.
+#[derive(Default)]
+struct Decimal {
+    significand: u64,
+    /// How many digits were read after leading zeros, those included that did not fit.
+    digits: usize,
+    exponent: i64,
+}
+
+impl Decimal {
+    const fn push(&mut self, digit: u8) {
+        let digit = digit.wrapping_sub(b'0') as u64;
+        self.significand = self.significand.wrapping_mul(10).wrapping_add(digit);
+        if self.digits > 0 || digit > 0 {
+            self.digits = self.digits.saturating_add(1);
+        }
+    }
+
+    /// The significand, unless it has more digits than surely fit.
+    fn magnitude(&self) -> Option<u64> {
+        const SURELY_FIT: usize = 19;
+        (self.digits <= SURELY_FIT).then_some(self.significand)
+    }
+}
+
+fn signed(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
+fn integer(negative: bool, magnitude: u64) -> Option<Number> {
+    if negative {
+        0_i64.checked_sub_unsigned(magnitude).map(Number::from)
+    } else {
+        Some(magnitude.into())
+    }
+}
+
+/// An integer of more digits than surely fit a [`Decimal`].
+fn long_integer(text: &str) -> Option<Number> {
     match text.parse::<i64>() {
         Ok(number) => Some(number.into()),
         Err(_) => text.parse::<u64>().ok().map(Number::from),
     }
 }
 
-/// A number written with a fraction or an exponent. Up to 2^53 every whole double
-/// is that integer and no other.
-fn double(text: &str) -> Option<Number> {
+/// A number written with a fraction or an exponent.
+fn double(text: &str, negative: bool, decimal: &Decimal) -> Option<Number> {
+    /// From here on a double stands for more than one integer.
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    let number = text.parse::<f64>().ok().filter(|number| number.is_finite())?;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
+    let number = match short_double(decimal) {
+        Some(number) if negative => -number,
+        Some(number) => number,
+        None => text.parse::<f64>().ok().filter(|number| number.is_finite())?,
+    };
+    if number == 0.0 {
+        return is_zero(text).then(|| 0.into());
+    }
+    if number.fract() == 0.0 && number.abs() < EXACT {
         #[expect(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]
-        return Some((number as i64).into());
+        return is_whole(text, decimal.exponent).then(|| (number as i64).into());
     }
     Number::from_f64(number)
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    use super::*;
-
-    fn refused(text: &str) -> (UnparsedCode, String) {
-        let unparsed = parse(text.as_bytes(), 8).unwrap_err();
-        (unparsed.code, unparsed.detail)
-    }
-
-    fn pointer(text: &str) -> JsonPointer {
-        JsonPointer::try_from(text.to_owned()).unwrap()
-    }
-
-    #[test]
-    fn a_document_is_read_as_it_stands() {
-        let text = r#" {"a":[true,false,null,-1.5e-3,"\u00e9\ud83d\ude00\n\/"],"":{}} "#;
-        let expected = json!({ "a": [true, false, null, -0.0015, "é😀\n/"], "": {} });
-        assert_eq!(parse(text.as_bytes(), 8), Ok(expected));
-    }
-
-    #[test]
-    fn a_refusal_says_where_and_does_not_quote() {
-        assert_eq!(
-            refused("{\n  \"secret\": hunter2\n}"),
-            (
-                UnparsedCode::JsonMalformed,
-                "a value was expected, at line 2 column 13 (byte 14)".to_owned()
-            )
-        );
-        let unparsed = parse(b"[\n\"a\xff\"]", 8).unwrap_err();
-        assert_eq!(unparsed.code, UnparsedCode::Utf8Invalid);
-        assert_eq!(unparsed.detail, "the body is not UTF-8, at line 2 column 3 (byte 4)");
-    }
-
-    #[test]
-    fn a_path_means_one_value_or_the_list_of_those_that_it_meets() {
-        let document = json!({ "a": [{ "b": 1 }, { "b": [2] }, 3], "c": { "b": null } });
-        let select =
-            |path: &str| select(&document, &FieldPath::try_from(path.to_owned()).unwrap()).unwrap();
-        assert_eq!(select("$.c.b"), Some(json!(null)));
-        assert_eq!(select("$.c.x"), None);
-        assert_eq!(select("$.a[1].b[0]"), Some(json!(2)));
-        assert_eq!(select("$.a[*].b"), Some(json!([1, [2]])));
-        assert_eq!(select("$..b"), Some(json!([1, [2], null])));
-        assert_eq!(select("$..x"), None);
-        assert_eq!(select("/a/2"), Some(json!(3)));
-        assert_eq!(select("$"), Some(document.clone()));
-        let twice = json!({ "x": { "B": 1 } });
-        let path = FieldPath::try_from("$..b".to_owned()).unwrap();
-        let code = super::select(&twice, &path).unwrap_err().code;
-        assert_eq!(code, UnparsedCode::JsonKeyAmbiguous);
-    }
-
-    #[test]
-    fn nesting_is_bounded_before_it_is_entered() {
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(parse(nested(8).as_bytes(), 8).is_ok());
-        assert_eq!(refused(&nested(9)).0, UnparsedCode::TooDeep);
-        // Whatever the limit says.
-        let deep = parse(nested(100_000).as_bytes(), usize::MAX).unwrap_err();
-        assert_eq!(deep.code, UnparsedCode::TooDeep);
-        assert!(parse(nested(MAX_DEPTH).as_bytes(), usize::MAX).is_ok());
-    }
-
-    #[test]
-    fn numbers_keep_their_value_or_are_refused() {
-        let read = |text: &str| parse(text.as_bytes(), 1).map(|value| value.to_string());
-        assert_eq!(read("9223372036854775807").unwrap(), "9223372036854775807");
-        assert_eq!(read("18446744073709551615").unwrap(), "18446744073709551615");
-        assert_eq!(read("-9223372036854775808").unwrap(), "-9223372036854775808");
-        assert_eq!(read("-0").unwrap(), "0");
-        assert_eq!(read("7.0").unwrap(), "7");
-        assert_eq!(read("70e-1").unwrap(), "7");
-        assert_eq!(read("0.1").unwrap(), "0.1");
-        assert_eq!(read("1e300").unwrap(), "1e+300");
-        for text in ["18446744073709551616", "-9223372036854775809", "1e309", "-1e309"] {
-            assert_eq!(read(text).unwrap_err().code, UnparsedCode::JsonNumberInexact, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_pointer_finds_what_rfc_6901_says() {
-        let document = json!({ "a/b": { "m~n": [10, { "": 1 }] }, "0": "x" });
-        let at = |text: &str| lookup(&document, &pointer(text)).unwrap();
-        assert_eq!(at(""), Some(&document));
-        assert_eq!(at("/a~1b/m~0n/0"), Some(&json!(10)));
-        assert_eq!(at("/a~1b/m~0n/1/"), Some(&json!(1)));
-        assert_eq!(at("/0"), Some(&json!("x")));
-        for absent in ["/a~1b/m~0n/00", "/a~1b/m~0n/+1", "/a~1b/m~0n/-", "/a~1b/m~0n/2", "/0/x"] {
-            assert_eq!(at(absent), None, "{absent}");
-        }
-    }
-
-    #[test]
-    fn a_key_in_another_case_is_ambiguous_on_the_way_only() {
-        let document = json!({ "user": { "id": 1, "ID": 2, "name": "x" }, "other": 1 });
-        assert!(lookup(&document, &pointer("/user/name")).is_ok());
-        for text in ["/user/id", "/user/Id", "/USER/name"] {
-            let unparsed = lookup(&document, &pointer(text)).unwrap_err();
-            assert_eq!(unparsed.code, UnparsedCode::JsonKeyAmbiguous, "{text}");
-        }
-        let kelvin = json!({ "\u{212a}ey": 1 });
-        assert!(lookup(&kelvin, &pointer("/key")).is_err());
-    }
-
-    #[test]
-    fn equal_documents_have_one_canonical_form() {
-        let one = parse(br#"{"b":[1.0,{"d":1,"c":"\u0041"}],"a":null}"#, 8).unwrap();
-        let other = parse(br#" { "a":null, "b":[1, {"c":"A","d":1e0}] }"#, 8).unwrap();
-        assert_eq!(canonical(&one), r#"{"a":null,"b":[1,{"c":"A","d":1}]}"#);
-        assert_eq!(canonical(&one), canonical(&other));
-    }
-
-    #[cfg(not(target_arch = "wasm32"))]
-    mod against_serde_json {
-        use proptest::prelude::*;
-
-        use super::*;
-
-        /// Text that is JSON, or nearly.
-        fn near_json() -> impl Strategy<Value = String> {
-            let piece = prop::sample::select(vec![
-                "{",
-                "}",
-                "[",
-                "]",
-                ":",
-                ",",
-                "\"a\"",
-                "\"b\\u0062\"",
-                "\"\\ud834\\udd1e\"",
-                "\"\\ud834\"",
-                "0",
-                "-1",
-                "1.50",
-                "1e5",
-                "01",
-                "1.",
-                "true",
-                "nul",
-                "null",
-                " ",
-                "\n",
-                "\"",
-                "\\",
-                "\u{7f}",
-                "é",
-            ]);
-            prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
-        }
-
-        fn same(ours: &Value, theirs: &Value) -> bool {
-            match (ours, theirs) {
-                (Value::Number(ours), Value::Number(theirs)) => ours.as_f64() == theirs.as_f64(),
-                (Value::Array(ours), Value::Array(theirs)) => {
-                    ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(a, b)| same(a, b))
-                }
-                (Value::Object(ours), Value::Object(theirs)) => {
-                    ours.len() == theirs.len()
-                        && ours.iter().all(|(k, a)| theirs.get(k).is_some_and(|b| same(a, b)))
-                }
-                (ours, theirs) => ours == theirs,
-            }
-        }
-
-        fn json_values() -> impl Strategy<Value = Value> {
-            let leaf = prop_oneof![
-                Just(Value::Null),
-                any::<bool>().prop_map(Value::from),
-                any::<i64>().prop_map(Value::from),
-                any::<u64>().prop_map(Value::from),
-                any::<f64>().prop_map(Value::from),
-                any::<String>().prop_map(Value::from),
-            ];
-            leaf.prop_recursive(5, 40, 6, |inner| {
-                prop_oneof![
-                    prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-                    prop::collection::btree_map(any::<String>(), inner, 0..6)
-                        .prop_map(|map| Value::Object(map.into_iter().collect())),
-                ]
-            })
-        }
-
-        proptest! {
-            #[test]
-            fn what_is_read_is_what_serde_json_reads(text in near_json()) {
-                match parse(text.as_bytes(), 100) {
-                    Ok(ours) => {
-                        let theirs: Value = serde_json::from_str(&text).unwrap();
-                        prop_assert!(same(&ours, &theirs), "{ours} {theirs}");
-                    }
-                    Err(unparsed) if unparsed.code == UnparsedCode::JsonMalformed => {
-                        prop_assert!(serde_json::from_str::<Value>(&text).is_err(), "{text}");
-                    }
-                    Err(_) => {}
-                }
-            }
-
-            #[test]
-            fn every_value_reads_back(value in json_values()) {
-                let read = parse(value.to_string().as_bytes(), 100).unwrap();
-                prop_assert!(same(&read, &value), "{read} {value}");
-                prop_assert_eq!(parse(canonical(&read).as_bytes(), 100), Ok(read));
-            }
-
-            #[test]
-            fn no_bytes_make_it_panic(bytes in any::<Vec<u8>>()) {
-                let _ = parse(&bytes, 100);
-            }
-        }
-    }
+/// The nearest double, where the significand and the power of ten are doubles both, so
+/// that one operation rounds once (W. D. Clinger, 1990). Most numbers are of that kind.
+fn short_double(decimal: &Decimal) -> Option<f64> {
+    const POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+    ];
+    let significand = decimal.magnitude().filter(|magnitude| *magnitude < 1 << 53)?;
+    let power = POWERS.get(usize::try_from(decimal.exponent.unsigned_abs()).ok()?)?;
+    #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+    let significand = significand as f64;
+    Some(if decimal.exponent < 0 { significand / power } else { significand * power })
 }
+
+/// Whether there is no digit but 0 before the exponent.
+fn is_zero(text: &str) -> bool {
+    let significand = text.split(['e', 'E']).next().unwrap_or_default();
+    significand.bytes().all(|byte| matches!(byte, b'-' | b'0' | b'.'))
+}
+
+/// Whether the number, which is not 0, is whole as it is written and not only as the
+/// nearest double: its last digit but zeros is no fraction. `exponent` is that of its
+/// last digit.
+fn is_whole(text: &str, exponent: i64) -> bool {
+    let significand = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits = significand.bytes().rev().filter(|byte| *byte != b'.');
+    let zeros = digits.take_while(|byte| *byte == b'0').count();
+    exponent.saturating_add(signed(zeros)) >= 0
+}
+
+#[cfg(test)]
+mod tests;

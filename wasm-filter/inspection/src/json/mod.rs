@@ -4,4 +4,5 @@
 pub mod document;
 pub mod escape;
 pub mod path;
+pub mod select;
 pub mod tokenizer;

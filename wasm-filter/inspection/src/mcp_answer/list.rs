@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::digest::Digest;
 use crate::facts::{Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::{document, select};
 
 /// The deepest nesting of an answer: schemas of tools nest.
 const DEPTH: usize = 64;
@@ -35,10 +35,10 @@ impl ToolList {
         let Value::Object(message) = document::parse(message, DEPTH)? else {
             return Err(invalid("the answer is not one JSON-RPC message"));
         };
-        document::only_spelling(&message, "result")?;
+        select::only_spelling(&message, "result")?;
         let Some(result) = message.get("result") else { return Ok(None) };
         let Value::Object(result) = result else { return Ok(None) };
-        document::only_spelling(result, "tools")?;
+        select::only_spelling(result, "tools")?;
         match result.get("tools") {
             None => return Ok(None),
             Some(Value::Array(tools)) => {
@@ -90,8 +90,8 @@ impl ToolList {
 
 fn tool_of(tool: &Value) -> Result<Tool<'_>, Unparsed> {
     let definition = tool.as_object().ok_or_else(|| invalid("a tool is not an object"))?;
-    document::only_spelling(definition, "name")?;
-    document::only_spelling(definition, "description")?;
+    select::only_spelling(definition, "name")?;
+    select::only_spelling(definition, "description")?;
     let name = definition.get("name").and_then(Value::as_str).filter(|name| !name.is_empty());
     Ok(Tool {
         name: name.ok_or_else(|| invalid("a tool has no name"))?,

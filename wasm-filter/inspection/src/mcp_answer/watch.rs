@@ -1,8 +1,8 @@
 //! One message, or a batch of them, as its JSON comes: what it would have the agent do.
 
 use super::{Refused, Rules, SERVER_REQUESTS};
-use crate::json::document::fold;
 use crate::json::escape;
+use crate::json::select::fold;
 use crate::json::tokenizer::{Kind, Token, Tokenizer};
 
 /// Any other request of a server.

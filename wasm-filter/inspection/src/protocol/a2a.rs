@@ -18,7 +18,7 @@ use super::jsonrpc::{self, Call, Message, invalid};
 use super::path::NormalPath;
 use super::{Reading, content, spelling};
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::select;
 use crate::plan::A2aPlan;
 
 /// The commands of one request.
@@ -86,7 +86,7 @@ fn skill(plan: &A2aPlan, params: Map<String, Value>) -> Result<String, Unparsed>
     let params = Value::Object(params);
     let mut skill = String::new();
     for place in &plan.skill_at {
-        match document::lookup(&params, place)? {
+        match select::lookup(&params, place)? {
             None | Some(Value::Null) => {}
             Some(Value::String(name)) if !name.is_empty() => {
                 spelling::check(name, "skill")?;

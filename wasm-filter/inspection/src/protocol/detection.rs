@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{Reading, content, path};
 use crate::detect::{DetectorId, Detectors};
 use crate::json::tokenizer::{Kind, Tokenizer};
-use crate::json::{document, escape};
+use crate::json::{escape, select};
 use crate::plan::{DetectPlan, FieldPath};
 
 /// What `plan` asks for and the request holds: in its path and query, decoded, and in
@@ -45,7 +45,7 @@ impl Search {
     fn fields(&mut self, fields: &[FieldPath], request: &Reading<'_>) {
         let Ok(document) = content::json(request) else { return };
         for field in fields {
-            match document::select(&document, field) {
+            match select::select(&document, field) {
                 Ok(Some(value)) => self.json(value.to_string().as_bytes()),
                 Ok(None) => {}
                 // Which of the spellings is meant cannot be told.

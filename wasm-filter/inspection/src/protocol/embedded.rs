@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{shell, sql};
 use crate::facts::{Command, Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::select;
 use crate::plan::{DangerousFunctions, EmbeddedPlan, Language, Limits};
 
 /// The commands in `document`, which is the arguments of `tool` or a JSON body.
@@ -17,7 +17,7 @@ pub(super) fn commands(
 ) -> Result<Vec<Command>, Unparsed> {
     let mut commands = Vec::new();
     for plan in plans.iter().filter(|plan| concerns(plan, tool)) {
-        let Some(value) = document::lookup(document, &plan.at)? else { continue };
+        let Some(value) = select::lookup(document, &plan.at)? else { continue };
         commands.extend(match (plan.language, value) {
             (Language::Shell, Value::String(text)) => shell::commands(text, limits)?,
             (Language::Shell, Value::Array(items)) => {

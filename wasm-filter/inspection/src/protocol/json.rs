@@ -2,7 +2,7 @@
 
 use super::{Reading, content, embedded, http};
 use crate::facts::{Attributes, Command, Unparsed};
-use crate::json::document;
+use crate::json::select;
 use crate::plan::JsonPlan;
 
 /// The commands of one request. Fields that the document does not have are left out;
@@ -18,7 +18,7 @@ pub(super) fn commands(plan: &JsonPlan, request: &Reading<'_>) -> Result<Vec<Com
     let document = content::json(request)?;
     let mut fields = Attributes::new();
     for (name, field) in &plan.fields {
-        if let Some(value) = document::select(&document, field)? {
+        if let Some(value) = select::select(&document, field)? {
             fields.insert(name.clone(), value);
         }
     }

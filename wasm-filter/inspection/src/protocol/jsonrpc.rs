@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::facts::{Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::select;
 
 /// A message.
 pub(super) enum Message {
@@ -84,7 +84,7 @@ pub(super) fn member<'v>(
     object: &'v Map<String, Value>,
     key: &str,
 ) -> Result<Option<&'v Value>, Unparsed> {
-    document::only_spelling(object, key)?;
+    select::only_spelling(object, key)?;
     Ok(object.get(key))
 }
 

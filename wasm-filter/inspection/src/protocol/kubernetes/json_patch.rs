@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::malformed;
 use crate::facts::{Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::select;
 
 /// Deeper than any place that is looked at.
 const DEEPEST: usize = 24;
@@ -44,7 +44,7 @@ pub(super) fn patches(operations: Value) -> Result<Vec<Value>, Unparsed> {
 
 fn patch(mut operation: Map<String, Value>) -> Result<Option<Value>, Unparsed> {
     for name in ["op", "path", "from", "value"] {
-        document::only_spelling(&operation, name)?;
+        select::only_spelling(&operation, name)?;
     }
     let place = tokens(&operation, "path")?;
     let kind = operation.get("op").and_then(Value::as_str).unwrap_or_default();

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::malformed;
 use crate::facts::Unparsed;
-use crate::json::document;
+use crate::json::select;
 
 /// How what is not said is meant.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -147,7 +147,7 @@ impl<'v> Node<'v> {
     fn member(self, name: &str) -> Result<Said<&'v Value>, Unparsed> {
         let absent = if self.is_whole() { Said::Default } else { Said::Nothing };
         let Some(object) = self.object else { return Ok(absent) };
-        document::only_spelling(object, name)?;
+        select::only_spelling(object, name)?;
         Ok(match object.get(name) {
             None => absent,
             Some(Value::Null) => Said::Default,

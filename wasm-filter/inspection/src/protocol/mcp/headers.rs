@@ -13,7 +13,7 @@ use super::super::jsonrpc::Call;
 use super::super::{RequestHead, embedded};
 use super::params::Params;
 use crate::facts::{Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::select;
 use crate::plan::{McpPlan, McpRevision, ParamHeaderPlan};
 
 /// The headers of the protocol.
@@ -102,7 +102,7 @@ impl<'a> Headers<'a> {
         for known in &known {
             let header = self.params.iter().find(|(name, _)| is(known, name));
             let header = header.map(|(_, header)| decode(header)).transpose()?;
-            let argument = document::lookup(arguments, &known.at)?;
+            let argument = select::lookup(arguments, &known.at)?;
             match (header, argument.filter(|argument| !argument.is_null())) {
                 (None, None) => {}
                 (None, Some(_)) if !required => {}

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::{Reading, RequestHead, content, form, path};
 use super::presets;
 use crate::facts::{Command, Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::select;
 use crate::plan::{SqlCarrier, SqlDialect, SqlPlan};
 
 /// What a request carries.
@@ -23,7 +23,7 @@ pub(super) fn carried(plan: &SqlPlan, request: &Reading<'_>) -> Result<Carried, 
         SqlCarrier::Body => body(request, || whole_body(request.head, request.body))?,
         SqlCarrier::JsonPointer(pointer) => body(request, || {
             let document = content::json(request)?;
-            text_in(document::lookup(&document, pointer)?)
+            text_in(select::lookup(&document, pointer)?)
         })?,
         SqlCarrier::FormField(name) => body(request, || form_field(request, name))?,
         preset => return presets::carried(preset, request),

@@ -10,7 +10,7 @@ use super::super::path::NormalPath;
 use super::super::{Reading, content};
 use super::carrier::{Carried, form_decode, missing, text_in, utf8, whole_body};
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
-use crate::json::document;
+use crate::json::select;
 use crate::plan::SqlCarrier;
 
 /// What a request to the interface `preset` carries.
@@ -128,7 +128,7 @@ fn elasticsearch(request: &Reading<'_>, segments: &[&str]) -> Result<Carried, Un
     match (request.head.method, rest) {
         ("POST" | "GET", [] | ["translate" | "_explain"]) => {
             let body = object(request)?;
-            document::only_spelling(&body, "query")?;
+            select::only_spelling(&body, "query")?;
             match (body.get("query"), body.get("cursor")) {
                 (None, Some(Value::String(_))) => Ok(later("sql:fetch")),
                 (query, None) => text_in(query).map(one),
@@ -244,7 +244,7 @@ fn later(action: &str) -> Carried {
 
 /// A member that has its name in no other spelling beside it.
 fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Result<Option<&'v Value>, Unparsed> {
-    document::only_spelling(object, name)?;
+    select::only_spelling(object, name)?;
     Ok(object.get(name))
 }
 
