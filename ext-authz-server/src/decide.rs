@@ -4,6 +4,8 @@
 //! Every way out of it is a [`Verdict`], and no verdict leaves before its audit
 //! record is kept.
 
+mod mcp;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +37,7 @@ use crate::redact::Redactor;
 use crate::request::GuardedRequest;
 use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
+use crate::tools::{ToolRoute, Tools};
 use crate::upstream::{SetHeader, UpstreamCredentials, UpstreamToken};
 use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusal, Verdict};
 
@@ -60,6 +63,8 @@ pub struct Rules {
     pub public_url: String,
     /// Who signs the tokens that services get in place of callers' credentials.
     pub transactions: Option<Transactions>,
+    /// What is known of the tools of MCP servers.
+    pub tools: Arc<Tools>,
 }
 
 /// Decides requests.
@@ -150,7 +155,12 @@ impl Decider {
             commands: &read.facts.commands,
         });
         ledger.answer(&answer);
-        let grant = match answer.decision {
+        if !matches!(answer.decision, Decision::Deny(_)) {
+            // Before anybody is asked to approve what nobody should call.
+            let route = ToolRoute { service, path: &route.plan.path };
+            self.as_pinned(&route, &read.facts).await?;
+        }
+        let mut grant = match answer.decision {
             Decision::Allow(grant) => grant,
             Decision::Deny(reasons) => {
                 let remedy = policies.remedy(&reasons);
@@ -165,8 +175,9 @@ impl Decider {
         };
         let dpop_nonce = request.headers.get("dpop").and_then(|_| self.authenticator.nonce(now));
         let passed = Passed { request, service, credential: &credential, now };
+        let mcp = self.mcp_order(&passed, &route, &read, &policies, &mut grant, ledger);
         let permit = self.permit(&passed, &grant, ledger.decision_id())?;
-        Ok(Granted::Forward(Permit { dpop_nonce, ..permit }))
+        Ok(Granted::Forward(Permit { mcp, dpop_nonce, ..permit }))
     }
 
     fn route(
@@ -377,7 +388,7 @@ impl Decider {
         let credentials: Vec<_> = ["authorization", "dpop"].into_iter().chain(others).collect();
         let token = self.transaction_token(passed, decision)?;
         let headers = service.upstream.changes(request.headers.names(), &credentials, token);
-        Ok(Permit { mask, headers, dpop_nonce: None })
+        Ok(Permit { mask, mcp: None, headers, dpop_nonce: None })
     }
 
     /// The token that the service gets in place of the caller's credential, if it gets

@@ -60,6 +60,7 @@ impl<'a> Ledger<'a> {
             policies: Vec::new(),
             shadow: Vec::new(),
             mask: Vec::new(),
+            server_requests: Vec::new(),
             approval: None,
             policy_set: None,
             plan: plan.into(),
@@ -137,6 +138,13 @@ impl<'a> Ledger<'a> {
                 self.record.mask = grant.mask.iter().map(|profile| profile.0.clone()).collect();
             }
         }
+    }
+
+    /// Notes what an MCP server may ask of the caller meanwhile, and what is masked with
+    /// that.
+    pub(crate) fn server_requests(&mut self, methods: &BTreeSet<String>, grant: &policy::Grant) {
+        self.record.server_requests = methods.iter().cloned().collect();
+        self.record.mask = grant.mask.iter().map(|profile| profile.0.clone()).collect();
     }
 
     /// Notes the approval that the request needs or has used.

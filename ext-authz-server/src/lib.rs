@@ -27,5 +27,6 @@ pub mod service;
 pub mod store;
 mod suggestion;
 pub mod time;
+pub mod tools;
 pub mod upstream;
 pub mod verdict;

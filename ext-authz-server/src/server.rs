@@ -8,6 +8,7 @@ use chaperone_inspection::Inspector;
 use chaperone_inspection::mask::ProfileError;
 use chaperone_inspection::protocol::PlanError;
 use chaperone_proto::v1::outcomes_server::OutcomesServer;
+use chaperone_proto::v1::tools_server::ToolsServer;
 use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -19,7 +20,7 @@ use crate::approval::Approvals;
 use crate::audit::{AuditError, AuditLog, Record, SystemEvent, SystemRecord};
 use crate::config::{Config, ExchangeSettings};
 use crate::decide::{Decider, Rules};
-use crate::envoy::{CheckService, OutcomesService};
+use crate::envoy::{CheckService, OutcomesService, ToolsService};
 use crate::exchange::{ExchangeRules, Exchanger};
 use crate::health::Health;
 use crate::http::{HttpState, oauth_router, router};
@@ -29,6 +30,7 @@ use crate::policy::{Policies, PolicyErrors, PolicyEvent};
 use crate::redact::Redactor;
 use crate::store::{Store, StoreError};
 use crate::time::{Clock, SystemClock, UnixMillis};
+use crate::tools::{ToolLists, Tools};
 
 /// How long requests that are being answered are given when the server ends.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -113,10 +115,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
     tokio::spawn(Arc::clone(&policies).watch(every, Arc::clone(&clock), events));
     let recorder = tokio::spawn(record_changes(changes, Arc::clone(&audit), Arc::clone(&clock)));
     let reader = tokio::spawn(Arc::clone(&withdrawals).keep_fresh(Arc::clone(&clock)));
-    let mut watchers = JoinSet::new();
-    for own in config.services.values().filter_map(|service| service.upstream.watched()) {
-        watchers.spawn(own.watch());
-    }
+    let _watchers = watch_files(&config);
     let keys_recorder =
         tokio::spawn(record_keys(keys_changed, Arc::clone(&audit), Arc::clone(&clock)));
     let sweeper = tokio::spawn(sweep(Arc::clone(&approvals), Arc::clone(&clock)));
@@ -139,8 +138,11 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
         tokio::spawn(follow_keys(keys, settings.reload, audit, clock))
     });
 
+    let tools = Arc::new(Tools::new(Arc::clone(&store)));
+    let lists = tool_lists(&config, &policies, &tools);
     let ports = Ports {
         exchanger,
+        tools: ToolsService::new(Arc::clone(&config.facts_keys), lists, Arc::clone(&clock)),
         outcomes: OutcomesService::new(
             Arc::clone(&config.facts_keys),
             Arc::clone(&audit),
@@ -157,7 +159,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
             clock: Arc::clone(&clock),
         },
         check: CheckService::new(Arc::new(Decider::new(
-            rules(config, transactions)?,
+            rules(config, transactions, tools)?,
             Redactor::new()?,
             authenticator,
             policies,
@@ -183,6 +185,7 @@ pub async fn serve(config: Config, stop: impl Future<Output = ()>) -> Result<(),
 struct Ports {
     check: CheckService,
     outcomes: OutcomesService,
+    tools: ToolsService,
     state: HttpState,
     exchanger: Option<Arc<Exchanger>>,
 }
@@ -203,6 +206,7 @@ impl Ports {
             tonic::transport::Server::builder()
                 .add_service(AuthorizationServer::new(self.check))
                 .add_service(OutcomesServer::new(self.outcomes))
+                .add_service(ToolsServer::new(self.tools))
                 // Without it an answer waits for the acknowledgement of the one before,
                 // which the peer delays by 40 ms.
                 .serve_with_incoming_shutdown(
@@ -258,9 +262,38 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, S
     Ok(listener)
 }
 
-fn rules(config: Config, transactions: Option<Transactions>) -> Result<Rules, PlanError> {
+/// Takes over what changes in the files of services, until it is dropped.
+fn watch_files(config: &Config) -> JoinSet<()> {
+    let mut watchers = JoinSet::new();
+    for service in config.services.values() {
+        if let Some(own) = service.upstream.watched() {
+            watchers.spawn(own.watch());
+        }
+        for pins in service.pins.values() {
+            watchers.spawn(Arc::clone(pins).watch());
+        }
+    }
+    watchers
+}
+
+fn tool_lists(config: &Config, policies: &Arc<Policies>, tools: &Arc<Tools>) -> ToolLists {
+    ToolLists::new(
+        Arc::clone(&config.facts_keys),
+        config.services.clone(),
+        config.enforce,
+        Arc::clone(policies),
+        Arc::clone(tools),
+    )
+}
+
+fn rules(
+    config: Config,
+    transactions: Option<Transactions>,
+    tools: Arc<Tools>,
+) -> Result<Rules, PlanError> {
     Ok(Rules {
         transactions,
+        tools,
         inspector: Inspector::new(config.plan)?,
         services: config.services,
         profiles: config.profiles,

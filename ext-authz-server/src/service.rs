@@ -1,6 +1,7 @@
 //! A service behind Envoy, as the configuration resolved it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chaperone_inspection::obligations::OnUnmaskable;
@@ -8,6 +9,7 @@ use chaperone_inspection::obligations::OnUnmaskable;
 use crate::identity::{Acceptance, Complaint, ExternalUrl, IdentityError, Scheme};
 use crate::policy::{PolicyId, Reason, Remedy};
 use crate::resource::ProtectedResource;
+use crate::tools::PinFile;
 use crate::upstream::UpstreamCredentials;
 use crate::verdict::{Challenge, ChallengeError, Refusal};
 
@@ -30,6 +32,9 @@ pub struct Service {
     pub external_url: Option<ExternalUrl>,
     /// What it is as an OAuth protected resource.
     pub resource: Option<ProtectedResource>,
+    /// Which of its tools may be called, by the paths of the routes on which it speaks
+    /// MCP; a route that is not in it pins nothing.
+    pub pins: BTreeMap<String, Arc<PinFile>>,
 }
 
 impl Service {
@@ -116,6 +121,7 @@ mod tests {
             approval_wait: Duration::ZERO,
             external_url: None,
             resource: None,
+            pins: BTreeMap::new(),
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chaperone_inspection::obligations::MaskOrder;
+use chaperone_inspection::obligations::{MaskOrder, McpOrder};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -74,6 +74,8 @@ pub enum Granted {
 pub struct Permit {
     /// What to mask in the response.
     pub mask: Option<MaskOrder>,
+    /// What to let through of an MCP server's answer.
+    pub mcp: Option<McpOrder>,
     /// What it carries to the service.
     pub headers: HeaderChanges,
     /// The nonce that the caller's next proof must have, where one is asked for

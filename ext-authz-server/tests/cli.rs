@@ -780,3 +780,173 @@ fn every_command_teaches_how_it_is_used() {
         assert!(ran.code == Some(0) && ran.stdout.contains("approvals"), "{shell}");
     }
 }
+
+/// A folder whose service `tools` names pins that are not there yet.
+fn folder_with_pins(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    let service = "  tools:\n    hosts: [tools.example]\n    routes:\n      - path: /mcp\n        \
+                   inspect: { mcp: { pins: pins.json } }\nmasking:";
+    folder.write("chaperone.yaml", &CONFIG.replace("masking:", service));
+    folder
+}
+
+fn tool_list(tools: &Value) -> String {
+    json!({ "jsonrpc": "2.0", "id": 1, "result": { "tools": tools } }).to_string()
+}
+
+#[test]
+fn mcp_pin_writes_the_pins_and_tells_what_changed() {
+    let folder = folder_with_pins("mcp-pin");
+    let config = folder.config();
+    let pin = |more: &[&str], tools: &Value| {
+        let arguments = ["mcp", "pin", "--config", &config, "--service", "tools", "--from", "-"];
+        chaperone(&[&arguments, more].concat(), &tool_list(tools))
+    };
+    let first = json!([{ "name": "read", "description": "Reads." }, { "name": "gone" }]);
+    let ran = pin(&["--check"], &first);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(!folder.0.join("pins.json").exists(), "--check writes nothing");
+    let ran = pin(&[], &first);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stdout.contains("+ read: Reads."), "{}", ran.stdout);
+    let written = std::fs::read_to_string(folder.0.join("pins.json")).expect("the pins");
+    let written: Value = serde_json::from_str(&written).expect("JSON");
+    assert_eq!(written["tools"]["read"]["description"], "Reads.");
+    let digest =
+        chaperone_inspection::digest::Digest::of(br#"{"description":"Reads.","name":"read"}"#);
+    assert_eq!(written["tools"]["read"]["sha256"], digest.to_string());
+    assert_eq!(pin(&["--check"], &first).code, Some(0));
+
+    let second = json!([{ "name": "read", "description": "Reads it." }, { "name": "new" }]);
+    let ran = pin(&["--check", "--json"], &second);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let found = ran.json();
+    assert_eq!(found["added"][0]["name"], "new");
+    assert_eq!(found["changed"][0]["name"], "read");
+    assert_eq!(found["changed"][0]["was"]["description"], "Reads.");
+    assert_eq!(found["removed"][0]["name"], "gone");
+    assert_eq!(found["written"], false);
+    let ran = pin(&[], &second);
+    assert!(ran.stdout.contains("~ read: Reads it.\n    was: Reads."), "{}", ran.stdout);
+    assert!(ran.stdout.contains("- gone"), "{}", ran.stdout);
+}
+
+#[test]
+fn mcp_pin_refuses_what_is_no_whole_list() {
+    let folder = folder_with_pins("mcp-pin-refuses");
+    let config = folder.config();
+    let arguments = ["mcp", "pin", "--config", &config, "--service", "tools", "--from", "-"];
+    let paged = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[],"nextCursor":"c"}}"#;
+    for (input, code, told) in [
+        (paged, 2, "one page of several"),
+        (r#"{"jsonrpc":"2.0","id":1,"error":{}}"#, 2, "no `tools`"),
+        (r#"{"tools":[{"name":"a","name":"b"}]}"#, 2, "the same key twice"),
+        (r#"{"tools":[{"name":"a"},{"name":"a"}]}"#, 1, "listed twice"),
+        ("", 2, "cannot read the list"),
+    ] {
+        let ran = chaperone(&arguments, input);
+        assert_eq!(ran.code, Some(code), "{input}: {}", ran.stderr);
+        assert!(ran.stderr.contains(told), "{input}: {}", ran.stderr);
+    }
+    assert!(!folder.0.join("pins.json").exists());
+    let other = ["mcp", "pin", "--config", &config, "--service", "customers", "--from", "-"];
+    let ran = chaperone(&other, "{}");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("names pins"), "{}", ran.stderr);
+    folder.write("pins.json", "[]");
+    let ran = chaperone(&["config", "check", "--config", &config], "");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("not a file of pins"), "{}", ran.stderr);
+}
+
+#[test]
+fn pins_are_for_the_server_and_may_change_without_the_filter() {
+    let folder = folder_with_pins("mcp-pin-plan");
+    let ran = chaperone(&["envoy", "plugin-config", "--config", &folder.config()], "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(!ran.stdout.contains("pins"), "{}", ran.stdout);
+    let ran = chaperone(&["config", "check", "--json", "--config", &folder.config()], "");
+    let pinned = &ran.json()["services"][1]["pinned_tools"]["/mcp"];
+    assert!(pinned.as_str().is_some_and(|pinned| pinned.starts_with("0 in ")), "{pinned}");
+}
+
+/// A request as the server below has read it: its line, headers and body.
+fn read_request(stream: &mut std::net::TcpStream) -> (String, String) {
+    use std::io::{BufRead as _, BufReader, Read as _};
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).expect("a line") > 0, "a whole head: {head}");
+    }
+    let head = head.to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; length.map_or(0, |length| length.parse().expect("a length"))];
+    reader.read_exact(&mut body).expect("a body");
+    (head, String::from_utf8(body).expect("text"))
+}
+
+/// An MCP server with sessions, whose tools are on two pages, in events; gives what it
+/// was asked.
+fn paging_server() -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+    let serving = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        loop {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let (head, body) = read_request(&mut stream);
+            let message: Value = serde_json::from_str(&body).unwrap_or_default();
+            let in_session = head.contains("mcp-session-id: s1");
+            let method = message["method"].as_str().unwrap_or("DELETE").to_owned();
+            let result = match (method.as_str(), in_session) {
+                ("initialize", false) => json!({ "protocolVersion": "2025-11-25" }),
+                ("tools/list", true) if message["params"]["cursor"] == "2" => {
+                    json!({ "tools": [{ "name": "second" }] })
+                }
+                ("tools/list", true) => {
+                    json!({ "tools": [{ "name": "first" }], "nextCursor": "2" })
+                }
+                _ => Value::Null,
+            };
+            let answer = json!({ "jsonrpc": "2.0", "id": message["id"], "result": result });
+            let events = format!("data: {{\"method\":\"ping\",\"id\":9}}\n\ndata: {answer}\n\n");
+            let sent = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nmcp-session-id: s1\r\n\
+                 connection: close\r\ncontent-length: {}\r\n\r\n{events}",
+                events.len()
+            );
+            sent.expect("the answer leaves");
+            let token = head.contains("authorization: bearer secret");
+            asked.push(format!("{method} {in_session} {token}"));
+            if method == "DELETE" {
+                return asked;
+            }
+        }
+    });
+    (url, serving)
+}
+
+#[test]
+fn mcp_pin_asks_the_server_itself_for_every_page() {
+    let folder = folder_with_pins("mcp-pin-url");
+    folder.write("token", "secret\n");
+    let token = folder.0.join("token").display().to_string();
+    let (url, serving) = paging_server();
+    let config = folder.config();
+    let pin = ["mcp", "pin", "--config", &config, "--service", "tools", "--url", &url];
+    let ran = chaperone(&[&pin[..], &["--token-file", &token, "--json"]].concat(), "");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let added = ran.json()["added"].as_array().expect("a list").clone();
+    let names: Vec<_> = added.iter().map(|tool| tool["name"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["first", "second"]);
+    let asked = serving.join().expect("the server ends");
+    let expected = [
+        "initialize false true",
+        "notifications/initialized true true",
+        "tools/list true true",
+        "tools/list true true",
+        "DELETE true true",
+    ];
+    assert_eq!(asked, expected);
+}

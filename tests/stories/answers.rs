@@ -47,7 +47,7 @@ async fn an_mcp_session_goes_its_way() {
     let answer = mesh.post("/mcp", &ready).token(&token).send().await.unwrap();
     assert_eq!(answer.status, 202, "{answer:?}");
     let answer = mesh.mcp(&json!(2), "tools/list", &json!({})).token(&token).send().await.unwrap();
-    assert_eq!(answer.json()["result"]["tools"].as_array().map(Vec::len), Some(3), "{answer:?}");
+    assert_eq!(answer.json()["result"]["tools"].as_array().map(Vec::len), Some(2), "{answer:?}");
 }
 
 #[tokio::test]

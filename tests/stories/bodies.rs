@@ -133,7 +133,7 @@ async fn a_compressed_body_does_not_pass_unread() {
         .body("{\"query\":\"SELECT 1\"}");
     let answer = request.send().await.unwrap();
     let record = refused(mesh, &answer, 403, "request_unparsed", &mark);
-    assert_eq!(record["unparsed"], "encoding_unsupported");
+    assert_eq!(record["unparsed"], "encoding_malformed");
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ mod failing;
 mod identity_provider;
 mod issuers;
 mod masking;
+mod mcp_lists;
 mod mcp_sdk;
 mod presets;
 mod proofs;

@@ -52,6 +52,11 @@ impl Exchange {
         self.response.trailers(host, self.request.caller())
     }
 
+    /// The answer to a call of this exchange's.
+    pub fn called_back(&mut self, host: &impl Host, token: u32, status: u32, size: usize) {
+        self.response.called_back(host, self.request.caller(), token, status, size);
+    }
+
     /// The end, however it came.
     pub fn ended(&mut self, host: &impl Host) {
         let mut reporter = self.filter.outcomes().borrow_mut();

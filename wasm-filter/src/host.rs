@@ -58,6 +58,12 @@ pub trait Host {
     /// the answer, or nothing when the call could not be made.
     fn call(&self, cluster: &str, service: &str, method: &str, message: &[u8]) -> Option<u32>;
 
+    /// The message of the answer to a call, `size` bytes long, while it is told.
+    fn message(&self, size: usize) -> Vec<u8>;
+
+    /// Lets the answer go on that is held.
+    fn resume(&self);
+
     /// Writes to Envoy's log.
     fn log(&self, level: Level, text: &str);
 

@@ -31,6 +31,7 @@ use crate::profiles::Profiles;
 
 pub mod exchange;
 pub mod host;
+pub mod mcp;
 pub mod outcomes;
 pub mod profiles;
 pub mod reply;

@@ -47,6 +47,7 @@ pub fn outcome(host: &impl Host, decision: String, response: &ResponseSide) -> O
             .try_into()
             .unwrap_or(u64::MAX),
         ended_at_ms: host.now_ms(),
+        removed: response.removed().clone(),
     }
 }
 
@@ -67,6 +68,11 @@ pub struct Reporter {
 }
 
 impl Reporter {
+    /// The Envoy cluster of the server.
+    pub fn cluster(&self) -> &str {
+        &self.config.cluster
+    }
+
     /// A reporter that seals its batches with `key`.
     pub fn new(config: OutcomesConfig, key: FactsKey) -> Result<Self, ConfigError> {
         if config.interval_ms == 0 {

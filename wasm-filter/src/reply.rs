@@ -48,6 +48,12 @@ impl Reply {
         Self { decision, ..Self::new(502, "response_unmaskable", detail) }
     }
 
+    /// 502: an answer of an MCP server that may not pass.
+    pub fn refused(decision: Option<String>, reason: &str) -> Self {
+        let detail = format!("The answer is withheld: {reason}.");
+        Self { decision, ..Self::new(502, "response_refused", detail) }
+    }
+
     const fn new(status: u32, code: &'static str, detail: String) -> Self {
         Self { status, code, detail, decision: None, retry: false }
     }

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Filter;
 use crate::host::{Body, Counter, Flow, Headers, Host, Level, Map};
+use crate::mcp::{McpSide, Step};
 use crate::reply::{DECISION_HEADER, Reply};
 use crate::request::{Caller, remove_ours};
 
@@ -43,7 +44,10 @@ const UNMASKED_HASH_BYTES: usize = 256 * 1024;
 pub struct ResponseSide {
     decision: Option<String>,
     code_details: String,
+    mcp: McpSide,
     stage: Stage,
+    /// The caller has the headers, or gets them without waiting for the body.
+    begun: bool,
     digest: BodyDigest,
     masked: BTreeMap<String, u64>,
     withheld: String,
@@ -63,8 +67,6 @@ enum Stage {
 struct Masking {
     masker: Masker,
     on_unmaskable: OnUnmaskable,
-    /// The caller gets the headers without waiting for the body.
-    begun: bool,
     /// A chunk went into the masker.
     touched: bool,
 }
@@ -89,6 +91,11 @@ impl ResponseSide {
         }
     }
 
+    /// What of an MCP server's answer was left out, by its kind.
+    pub fn removed(&self) -> &BTreeMap<String, u64> {
+        self.mcp.removed()
+    }
+
     /// Why the answer was withheld; empty when it was not.
     pub fn withheld(&self) -> &str {
         &self.withheld
@@ -110,15 +117,31 @@ impl ResponseSide {
         let headers = host.headers(Map::ResponseHeaders);
         remove_ours(host, Map::ResponseHeaders, &headers);
         self.code_details = host.text(&["response", "code_details"]);
-        let Some(Obligations { decision, mask }) = obligations(host) else {
+        let Some(Obligations { decision, mask, mcp }) = obligations(host) else {
             return self.undecided(host, caller);
         };
         host.set_header(Map::ResponseHeaders, DECISION_HEADER, &decision);
+        let listed = match mcp.filter(|_| !end_of_stream) {
+            Some(order) => self.mcp.begin(filter, &headers, order, &decision),
+            None => Step::Untouched,
+        };
         self.decision = Some(decision);
-        match mask {
+        if let Step::Refuse(reason) = listed {
+            return self.refuse(host, caller, reason);
+        }
+        if self.mcp.is_active() {
+            remove_stale(host);
+        }
+        let flow = match mask {
             Some(order) => self.mask(host, filter, caller, &headers, &order, end_of_stream),
             None => Flow::Continue,
-        }
+        };
+        // Events come when they come, so their headers cannot wait for the first. All
+        // others wait: a first chunk that may not pass is then a 502 and not a broken
+        // answer.
+        let waits = self.mcp.is_active() && !self.mcp.is_stream();
+        self.begun = flow == Flow::Continue && !waits;
+        if self.begun { Flow::Continue } else { Flow::Hold }
     }
 
     /// Takes a chunk of the body, `size` bytes long.
@@ -129,45 +152,120 @@ impl ResponseSide {
         size: usize,
         end_of_stream: bool,
     ) -> Flow {
-        match &mut self.stage {
-            Stage::Passing => {
+        match &self.stage {
+            Stage::Withheld => {
+                host.replace_body(Body::Response, &[]);
+                return Flow::Hold;
+            }
+            Stage::Passing if !self.mcp.is_active() => {
                 if self.digest.wants(size) {
                     self.digest.update(&host.body(Body::Response, size));
+                }
+                return Flow::Continue;
+            }
+            Stage::Passing | Stage::Masking(_) => {}
+        }
+        let chunk = if size == 0 { Vec::new() } else { host.body(Body::Response, size) };
+        if chunk.len() != size {
+            let reason = "the proxy did not give the body".to_owned();
+            return self.cut(host, caller, reason);
+        }
+        match self.mcp.take(host, &chunk, end_of_stream) {
+            Step::Untouched => self.pass_on(host, caller, &chunk, None, end_of_stream),
+            Step::Pass(out, end) => self.pass_on(host, caller, &out, Some(&chunk), end),
+            Step::Hold => {
+                // It is kept here until it is let go.
+                host.replace_body(Body::Response, &[]);
+                Flow::Hold
+            }
+            Step::Refuse(reason) => {
+                host.replace_body(Body::Response, &[]);
+                self.refuse(host, caller, reason)
+            }
+        }
+    }
+
+    /// Takes the answer to the call `token`, which may let go what is held.
+    pub fn called_back(
+        &mut self,
+        host: &impl Host,
+        caller: Caller,
+        token: u32,
+        status: u32,
+        size: usize,
+    ) {
+        let flow = match self.mcp.called_back(host, token, status, size) {
+            Some(Step::Pass(out, end)) => self.pass_on(host, caller, &out, Some(&[]), end),
+            Some(Step::Refuse(reason)) => self.refuse(host, caller, reason),
+            Some(Step::Untouched | Step::Hold) | None => return,
+        };
+        if flow == Flow::Continue {
+            host.resume();
+        }
+    }
+
+    /// Masks what may pass, where that is ordered. `was` is what the proxy holds in its
+    /// place, if that is something else.
+    fn pass_on(
+        &mut self,
+        host: &impl Host,
+        caller: Caller,
+        chunk: &[u8],
+        was: Option<&[u8]>,
+        end_of_stream: bool,
+    ) -> Flow {
+        let was = was.unwrap_or(chunk);
+        match &mut self.stage {
+            Stage::Passing => {
+                self.begun = true;
+                if chunk != was {
+                    host.replace_body(Body::Response, chunk);
+                }
+                if self.digest.wants(chunk.len()) {
+                    self.digest.update(chunk);
                 }
                 Flow::Continue
             }
             Stage::Masking(masking) => {
-                let chunk = if size == 0 { Vec::new() } else { host.body(Body::Response, size) };
-                if chunk.len() != size {
-                    let reason = "the proxy did not give the body".to_owned();
-                    return self.cut(host, caller, reason);
-                }
                 let whole = !masking.touched;
-                match masking.step(&chunk, end_of_stream) {
-                    Ok(out) => self.release(host, &chunk, &out),
-                    Err(reason) => self.unmaskable(host, caller, reason, &chunk, whole),
+                match masking.step(chunk, end_of_stream) {
+                    Ok(out) => self.release(host, was, &out),
+                    Err(reason) => {
+                        if chunk != was {
+                            host.replace_body(Body::Response, chunk);
+                        }
+                        self.unmaskable(host, caller, reason, chunk, whole)
+                    }
                 }
             }
-            Stage::Withheld => {
-                host.replace_body(Body::Response, &[]);
-                Flow::Hold
-            }
+            Stage::Withheld => Flow::Hold,
         }
     }
 
     /// Takes the trailers, which end the body.
     pub fn trailers(&mut self, host: &impl Host, caller: Caller) -> Flow {
         remove_ours(host, Map::ResponseTrailers, &host.headers(Map::ResponseTrailers));
-        match &mut self.stage {
-            Stage::Passing => Flow::Continue,
-            Stage::Masking(masking) => match masking.step(&[], true) {
-                Ok(out) if out.is_empty() => Flow::Continue,
-                // Envoy takes no more of a body once it shows the trailers.
-                Ok(_) => self.withhold(host, caller, "trailers after an open value".to_owned()),
-                Err(reason) => self.withhold(host, caller, reason),
-            },
-            Stage::Withheld => Flow::Hold,
+        if matches!(self.stage, Stage::Withheld) {
+            return Flow::Hold;
         }
+        let rest = match self.mcp.take(host, &[], true) {
+            Step::Untouched => Vec::new(),
+            Step::Pass(out, _) => out,
+            Step::Hold => return Flow::Hold,
+            Step::Refuse(reason) => return self.refuse(host, caller, reason),
+        };
+        let rest = match &mut self.stage {
+            Stage::Masking(masking) => match masking.step(&rest, true) {
+                Ok(out) => out,
+                Err(reason) => return self.withhold(host, caller, reason),
+            },
+            Stage::Passing | Stage::Withheld => rest,
+        };
+        if rest.is_empty() {
+            return Flow::Continue;
+        }
+        // Envoy takes no more of a body once it shows the trailers.
+        self.withhold(host, caller, "trailers after an open value".to_owned())
     }
 
     /// An answer without a decision. Envoy's own answers pass: a caller must learn
@@ -214,14 +312,10 @@ impl ResponseSide {
             Ok(masker) => {
                 remove_stale(host);
                 self.digest = BodyDigest::unbounded();
-                let begun = is_event_stream(headers);
                 let on_unmaskable = order.on_unmaskable;
-                let masking = Masking { masker, on_unmaskable, begun, touched: false };
+                let masking = Masking { masker, on_unmaskable, touched: false };
                 self.stage = Stage::Masking(Box::new(masking));
-                // Events come when they come, so their headers cannot wait for the
-                // first. All others wait: a first chunk that cannot be masked is then
-                // a 502 and not a broken answer.
-                if begun { Flow::Continue } else { Flow::Hold }
+                if is_event_stream(headers) { Flow::Continue } else { Flow::Hold }
             }
             Err(reason) if order.on_unmaskable == OnUnmaskable::Pass => {
                 self.pass(host, &reason);
@@ -232,9 +326,7 @@ impl ResponseSide {
     }
 
     fn release(&mut self, host: &impl Host, chunk: &[u8], out: &[u8]) -> Flow {
-        if let Stage::Masking(masking) = &mut self.stage {
-            masking.begun = true;
-        }
+        self.begun = true;
         if out != chunk {
             host.replace_body(Body::Response, out);
         }
@@ -279,14 +371,27 @@ impl ResponseSide {
     fn withhold(&mut self, host: &impl Host, caller: Caller, reason: String) -> Flow {
         host.count(Counter::ResponsesWithheld, 1);
         self.masked = self.masked().clone();
+        let reply = Reply::withheld(self.decision.clone(), &reason);
         self.withheld = reason;
-        if matches!(&self.stage, Stage::Masking(masking) if masking.begun) {
+        self.stop(host, caller, &reply)
+    }
+
+    /// Withholds an answer of an MCP server, or the rest of it.
+    fn refuse(&mut self, host: &impl Host, caller: Caller, reason: String) -> Flow {
+        host.count(Counter::ResponsesWithheld, 1);
+        self.masked = self.masked().clone();
+        let reply = Reply::refused(self.decision.clone(), &reason);
+        self.withheld = reason;
+        self.stop(host, caller, &reply)
+    }
+
+    fn stop(&mut self, host: &impl Host, caller: Caller, reply: &Reply) -> Flow {
+        if self.begun {
             host.reset();
             self.stage = Stage::Withheld;
             return Flow::Hold;
         }
-        let reply = Reply::withheld(self.decision.clone(), &self.withheld);
-        self.replace(host, caller, &reply)
+        self.replace(host, caller, reply)
     }
 
     fn replace(&mut self, host: &impl Host, caller: Caller, reply: &Reply) -> Flow {
@@ -414,7 +519,7 @@ mod tests {
             let digest = profile.digest();
             MaskOrder { digest, profile, on_unmaskable }
         };
-        let ordered = Obligations { decision: "dec_1".into(), mask: mask.map(order) };
+        let ordered = Obligations { decision: "dec_1".into(), mask: mask.map(order), mcp: None };
         let path = ["metadata", "filter_metadata", METADATA_NAMESPACE, METADATA_KEY];
         host.with_property(&path, json!(ordered).to_string())
     }

@@ -14,7 +14,8 @@ pub use gaps::{Gap, Gaps};
 pub use log::{AuditError, AuditLog, Bad, Problem, Verification};
 pub use record::{
     AncestorRecord, ApprovalEvent, ApprovalRecord, ApprovalRef, CommandRecord, DecisionRecord,
-    ExchangeRecord, HopPolicies, HopRecord, IssuedRecord, OutcomeRecord, ReasonRecord, Record,
-    RequestRecord, ShadowRecord, SystemEvent, SystemRecord, TokenRecord, Verdict,
+    ExchangeRecord, HiddenTool, HopPolicies, HopRecord, IssuedRecord, OutcomeRecord, ReasonRecord,
+    Record, RequestRecord, ShadowRecord, SystemEvent, SystemRecord, TokenRecord, ToolListRecord,
+    Verdict,
 };
 pub use withdrawal::{ApiKeyRecord, RevocationRecord};

@@ -31,6 +31,8 @@ pub enum Record {
     System(SystemRecord),
     /// A token was exchanged, or not.
     Exchange(Box<ExchangeRecord>),
+    /// Not every tool of a list was shown.
+    ToolList(ToolListRecord),
 }
 
 impl Record {
@@ -49,6 +51,8 @@ impl Record {
     /// The kind of token exchanges in the log. They are decisions that no filter
     /// reports on.
     pub const EXCHANGE: Kind = Kind::named("exchange");
+    /// The kind of lists of tools in the log.
+    pub const TOOL_LIST: Kind = Kind::named("tool_list");
 
     /// The record as an entry of the log, recorded at `at`: its JSON in canonical
     /// form (RFC 8785).
@@ -66,6 +70,9 @@ impl Record {
             Self::Revocation(record) => (Self::REVOCATION, None, canonical(record)?),
             Self::ApiKey(record) => (Self::API_KEY, None, canonical(record)?),
             Self::System(record) => (Self::SYSTEM, None, canonical(record)?),
+            Self::ToolList(record) => {
+                (Self::TOOL_LIST, Some(record.decision_id.clone()), canonical(record)?)
+            }
             Self::Exchange(record) => {
                 (Self::EXCHANGE, Some(record.decision.decision_id.clone()), canonical(record)?)
             }
@@ -112,6 +119,9 @@ pub struct DecisionRecord {
     pub shadow: Vec<ShadowRecord>,
     /// The masking profiles that were ordered.
     pub mask: Vec<String>,
+    /// What an MCP server may ask of the caller in its answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_requests: Vec<String>,
     /// The approval that it needed or used.
     pub approval: Option<ApprovalRef>,
     /// The digest of the policy set.
@@ -347,6 +357,9 @@ pub struct OutcomeRecord {
     pub response_bytes: u64,
     /// How often each rule masked something.
     pub masked: BTreeMap<String, u64>,
+    /// What was left out of an MCP server's answer, by its kind.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub removed: BTreeMap<String, u64>,
     /// Why the response was withheld.
     pub withheld: Option<String>,
     /// The upstream's address.
@@ -357,6 +370,36 @@ pub struct OutcomeRecord {
     pub duration_ms: u64,
     /// The id of the facts key that the report was sealed with.
     pub reporter_key: String,
+}
+
+/// A list of an MCP server's tools, of which some were not shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolListRecord {
+    /// The decision on the request that asked for the list.
+    pub decision_id: String,
+    /// When it was listed.
+    pub at: UnixMillis,
+    /// The service.
+    pub service: String,
+    /// The path of the route.
+    pub route: String,
+    /// How many tools the server listed.
+    pub listed: usize,
+    /// How many of them were not shown.
+    pub hidden: usize,
+    /// Those, in the order of the list; the first of them when there are many.
+    pub tools: Vec<HiddenTool>,
+}
+
+/// A tool that was not shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HiddenTool {
+    /// Its name.
+    pub tool: String,
+    /// The digest of its definition.
+    pub definition: Digest,
+    /// Why: `not_permitted`, `tool_unpinned` or `tool_changed`.
+    pub why: String,
 }
 
 /// A change of an approval.
@@ -507,6 +550,7 @@ pub(super) mod tests {
             policies: Vec::new(),
             shadow: Vec::new(),
             mask: vec!["pii".to_owned()],
+            server_requests: Vec::new(),
             approval: None,
             policy_set: None,
             plan: None,
@@ -523,6 +567,7 @@ pub(super) mod tests {
             request_bytes: 20,
             response_bytes: 300,
             masked: BTreeMap::from([("email".to_owned(), 2)]),
+            removed: BTreeMap::new(),
             withheld: None,
             upstream: Some("127.0.0.1:9000".to_owned()),
             response_sha256: None,

@@ -159,6 +159,13 @@ fn summary(entry: &Entry, body: &Value) -> String {
             [text("/event"), text("/kind"), what, text("/by"), text("/reason")]
         }
         "api_key" => [text("/event"), text("/key_id"), text("/name"), text("/owner"), text("/by")],
+        "tool_list" => [
+            text("/service"),
+            format!("{} of {} tools not shown:", text("/hidden"), text("/listed")),
+            names("/tools", "tool", ","),
+            String::new(),
+            String::new(),
+        ],
         _ => [text("/event"), text("/policy_set"), text("/version"), text("/error"), String::new()],
     };
     let told = told.into_iter().filter(|part| !part.is_empty() && part != "masked=");

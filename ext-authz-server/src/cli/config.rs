@@ -120,6 +120,9 @@ fn resolved(config: &Config, service: &Service) -> Value {
         "on_unmaskable": service.on_unmaskable,
         "approval_wait_seconds": service.approval_wait.as_secs_f64(),
         "external_url": service.external_url.as_ref().map(ToString::to_string),
+        "pinned_tools": service.pins.iter().map(|(path, pins)| {
+            (path.clone(), format!("{} in {}", pins.current().tools.len(), pins.path().display()).into())
+        }).collect::<serde_json::Map<_, _>>(),
         "resource_metadata": service.resource.as_ref().map(|resource| &resource.metadata_url),
     })
 }

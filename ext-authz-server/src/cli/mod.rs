@@ -11,6 +11,7 @@ mod envoy;
 mod inspect;
 mod keys;
 mod mask;
+mod mcp;
 mod operator;
 mod output;
 mod policy;
@@ -45,6 +46,7 @@ enum Command {
     Keys(keys::Arguments),
     Inspect(inspect::Arguments),
     Mask(mask::Arguments),
+    Mcp(mcp::Arguments),
     Policy(policy::Arguments),
     Approvals(approvals::Arguments),
     Revoke(revoke::Arguments),
@@ -63,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Keys(arguments) => keys::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Mask(arguments) => mask::run(&arguments),
+        Command::Mcp(arguments) => mcp::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Approvals(arguments) => approvals::run(&arguments),
         Command::Revoke(arguments) => revoke::run(&arguments),

@@ -12,6 +12,7 @@ use crate::identity::{
 };
 use crate::resource::{Description, ProtectedResource};
 use crate::service::Service;
+use crate::tools::PinFile;
 use crate::upstream::{OwnCredential, UpstreamCredentials, UpstreamToken};
 use chaperone_inspection::plan::{Limits, ProtocolPlan, RoutePlan, ServicePlan};
 
@@ -37,14 +38,17 @@ pub(super) fn resolve(
     }
     let mut resolved = Resolved { services: BTreeMap::new(), plans: Vec::new() };
     for (name, service) in written {
-        let routes = service.routes.into_iter().map(|route| {
+        let mut pins = Pinned { folder, service: &name, files: BTreeMap::new(), errors };
+        let routes = service.routes.into_iter().map(|mut route| {
             let place = format!("services.{name}.routes, path `{}`", route.path);
+            pins.take(&mut route);
             let inspect = planned_inspection(route.inspect.clone(), folder)
-                .map_err(|why| errors.push(ConfigError::general(format!("{place}: {why}"))))
+                .map_err(|why| pins.errors.push(ConfigError::general(format!("{place}: {why}"))))
                 .unwrap_or(ProtocolPlan::Http);
             planned(route, inspect, limits)
         });
         let routes = routes.collect();
+        let pins = pins.files;
         let acceptance = Acceptance {
             issuers: service.issuers.map(|issuers| configured(&issuers, aliases, errors)),
             audiences: service.audiences,
@@ -75,6 +79,7 @@ pub(super) fn resolve(
                     errors.push(ConfigError::general(format!("{place}: {message}")));
                 })
                 .unwrap_or(UpstreamCredentials::Remove),
+            pins,
             names_policies: service.deny_details == file::DenyDetails::Policies,
             on_unmaskable: service.on_unmaskable,
             approval_wait: service.approval_wait.0,
@@ -96,6 +101,42 @@ pub(super) fn resolve(
         resolved.services.insert(name, service);
     }
     resolved
+}
+
+/// The pins of one service, as its routes are read.
+struct Pinned<'a> {
+    folder: &'a Path,
+    service: &'a str,
+    files: BTreeMap<String, Arc<PinFile>>,
+    errors: &'a mut Vec<ConfigError>,
+}
+
+impl Pinned<'_> {
+    /// Takes the pins out of a route: they are for the server alone, and may change
+    /// without the filter's knowing.
+    fn take(&mut self, route: &mut file::Route) {
+        if let ProtocolPlan::Mcp(plan) = &mut route.inspect
+            && let Some(file) = plan.pins.take()
+        {
+            self.open(&route.path, &file);
+        }
+    }
+
+    /// Opens the pins that the route at `path` names.
+    fn open(&mut self, path: &str, file: &str) {
+        let file = self.folder.join(file);
+        let place = format!("services.{}.routes: `{path}`: inspect.mcp.pins", self.service);
+        match self.files.get(path) {
+            Some(open) if open.path() != file => self.errors.push(ConfigError::general(format!(
+                "{place}: another route of this path names other pins"
+            ))),
+            Some(_) => {}
+            None => match PinFile::open(file) {
+                Ok(open) => drop(self.files.insert(path.to_owned(), Arc::new(open))),
+                Err(error) => self.errors.push(ConfigError::general(format!("{place}: {error}"))),
+            },
+        }
+    }
 }
 
 /// A route, its limits resolved over the general ones.

@@ -55,8 +55,8 @@ pub(super) fn check_response(verdict: Verdict) -> CheckResponse {
 fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
     let HeaderChanges { mut remove, set } = permit.headers;
     remove.insert(FACTS_HEADER.to_owned());
-    if permit.mask.is_some() {
-        // A part of a document cannot be masked, nor (yet) a compressed one:
+    if permit.mask.is_some() || permit.mcp.is_some() {
+        // A part of a document cannot be read, nor (yet) a compressed one:
         // the upstream is not offered to send either.
         remove.extend(["accept-encoding", "range", "if-range"].map(String::from));
     }
@@ -75,6 +75,7 @@ fn allowed(decision: &DecisionId, permit: Permit) -> CheckResponse {
         dynamic_metadata: Some(obligations(&Obligations {
             decision: decision.to_string(),
             mask: permit.mask,
+            mcp: permit.mcp,
         })),
     }
 }
@@ -108,6 +109,7 @@ fn answered(
         dynamic_metadata: Some(obligations(&Obligations {
             decision: decision.to_string(),
             mask: None,
+            mcp: None,
         })),
     }
 }
@@ -490,7 +492,7 @@ mod tests {
             remove: ["dpop".to_owned()].into(),
             set: vec![SetHeader { name: HeaderName::authorization(), value }],
         };
-        let permit = Permit { mask: None, headers, dpop_nonce: None };
+        let permit = Permit { mask: None, mcp: None, headers, dpop_nonce: None };
         let response = allowed(&DecisionId::new(Uuid::nil()), permit);
         let Some(HttpResponse::OkResponse(ok)) = response.http_response else {
             panic!("not allowed");

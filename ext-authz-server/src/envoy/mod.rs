@@ -3,6 +3,8 @@
 mod answer;
 mod check;
 mod outcomes;
+mod tools;
 
 pub use check::CheckService;
 pub use outcomes::OutcomesService;
+pub use tools::ToolsService;

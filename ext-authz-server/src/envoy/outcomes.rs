@@ -65,6 +65,7 @@ fn record(outcome: Outcome, key_id: &str) -> Record {
         upstream: some(outcome.upstream_address),
         response_sha256: <[u8; 32]>::try_from(outcome.response_sha256).ok().map(Digest::from_bytes),
         duration_ms: outcome.duration_ms,
+        removed: outcome.removed,
         reporter_key: key_id.to_owned(),
     })
 }

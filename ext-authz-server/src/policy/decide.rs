@@ -7,7 +7,7 @@ use cedar_policy::{Authorizer, Entities, Request};
 use chaperone_inspection::detect::DetectorId;
 use chaperone_inspection::digest::Digest;
 use chaperone_inspection::facts::Command;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::decision::{Decision, PolicyId, Reason};
 use super::request::{Shared, Subject};
@@ -56,7 +56,7 @@ pub struct RequestContext<'a> {
 }
 
 /// What a credential says besides its chain: `context.token` in policies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TokenContext {
     /// The alias of the issuer that signed it.
@@ -139,7 +139,17 @@ pub struct ShadowAnswer {
 impl PolicySet {
     /// Answers `question`. Whatever cannot be evaluated denies.
     pub fn decide(&self, question: &Question<'_>) -> Answer {
-        let mut panel = Panel { set: self, hops: Vec::new(), shadow: Vec::new() };
+        self.decide_by(&self.deciding, question)
+    }
+
+    /// Whether anything like what `question` asks for could be permitted, whatever its
+    /// arguments: with an approval, perhaps.
+    pub fn may_permit(&self, question: &Question<'_>) -> bool {
+        !matches!(self.decide_by(self.possible(), question).decision, Decision::Deny(_))
+    }
+
+    fn decide_by(&self, policies: &cedar_policy::PolicySet, question: &Question<'_>) -> Answer {
+        let mut panel = Panel { set: self, policies, hops: Vec::new(), shadow: Vec::new() };
         panel.hear(question);
         let decisions = panel.hops.iter().map(|hop| hop.decision.clone());
         let decision = decisions.reduce(Decision::strictest).unwrap_or_else(|| {
@@ -155,6 +165,7 @@ impl PolicySet {
 /// The policies while they are being asked.
 struct Panel<'a> {
     set: &'a PolicySet,
+    policies: &'a cedar_policy::PolicySet,
     hops: Vec<HopPolicies>,
     shadow: Vec<ShadowAnswer>,
 }
@@ -210,7 +221,7 @@ impl Panel<'_> {
             }
             found
         };
-        let found = find(&self.set.deciding);
+        let found = find(self.policies);
         if !self.set.shadow.is_empty() {
             let shadow = find(&self.set.shadow);
             let policies = shadow.everything();

@@ -555,7 +555,7 @@ mod tests {
             (with("context", json!({ "mcp": {} })), "`context.mcp` is not known"),
             (with("context", json!({ "sql": { "has_were": true } })), "did you mean `has_where`?"),
             (with("context", json!({ "sql": { "has_where": 1 } })), "must be true or false"),
-            (with("context", json!({ "request": { "path": 1 } })), "must be a string"),
+            (with("context", json!({ "request": { "path": 1 } })), "`path` are strings"),
             (with("context", json!({ "token": { "scope": "a" } })), "did you mean `scopes`?"),
             (with("context", json!({ "token": { "scopes": "a" } })), "lists of strings"),
         ] {

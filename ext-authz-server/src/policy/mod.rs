@@ -11,6 +11,7 @@ mod explain;
 #[cfg(test)]
 mod golden;
 mod law;
+mod possible;
 mod reference;
 mod reload;
 mod remedy;

@@ -64,7 +64,7 @@ fn entity_types() -> impl Iterator<Item = &'static str> {
 }
 
 /// The groups and the groups that they are in.
-fn ancestors(parents: &[&'static str]) -> BTreeSet<&'static str> {
+pub(super) fn ancestors(parents: &[&'static str]) -> BTreeSet<&'static str> {
     let mut found = BTreeSet::new();
     let mut open = parents.to_vec();
     while let Some(name) = open.pop() {

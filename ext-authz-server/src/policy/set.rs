@@ -3,9 +3,11 @@
 //! A set that exists is valid. Everything that is wrong is told at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 use cedar_policy::Effect as CedarEffect;
 use chaperone_inspection::digest::Digest;
+use chaperone_inspection::facts::Action;
 use miette::Diagnostic as _;
 use serde::Serialize;
 
@@ -13,6 +15,7 @@ use super::annotations::{self, Annotations};
 use super::decision::{ApprovalTerms, Decision, Grant, PolicyId, ProfileName};
 use super::error::{Place, PolicyError, PolicyErrors, PolicyWarning, Problem};
 use super::law;
+use super::possible;
 use super::remedy::Remedy;
 use super::schema::SCHEMA;
 use super::source::SourceFile;
@@ -36,6 +39,10 @@ pub struct PolicySet {
     warnings: Vec<PolicyWarning>,
     /// Those that decide, as Cedar evaluates them.
     pub(super) deciding: cedar_policy::PolicySet,
+    /// Made when it is first needed: most services list no tools.
+    possible: OnceLock<cedar_policy::PolicySet>,
+    /// The actions that some deciding permit is about; made when it is first needed.
+    granted: OnceLock<BTreeSet<&'static str>>,
     /// Those that are only reported.
     pub(super) shadow: cedar_policy::PolicySet,
 }
@@ -98,7 +105,8 @@ impl PolicySet {
             [deciding, shadow].map(|drafts: Vec<&Draft<'_>>| cedar_set(&drafts));
         let policies = drafts.into_iter().map(Draft::finish);
         let policies = policies.map(|policy| (policy.id.clone(), policy)).collect();
-        Self { digest, policies, warnings, deciding, shadow }
+        let (possible, granted) = Default::default();
+        Self { digest, policies, warnings, deciding, possible, granted, shadow }
     }
 
     /// The digest of what the policies and the schema say; comments, layout, file
@@ -115,6 +123,23 @@ impl PolicySet {
     /// The policy of that name.
     pub fn policy(&self, id: &PolicyId) -> Option<&Policy> {
         self.policies.get(id)
+    }
+
+    /// Whether some permit is about `action`: if not, nobody may do it.
+    pub fn grants(&self, action: Action) -> bool {
+        self.granted
+            .get_or_init(|| possible::granted(self.deciding.policies()))
+            .contains(action.name())
+    }
+
+    /// The deciding policies as far as they may hold before it is known how something is
+    /// called.
+    pub(super) fn possible(&self) -> &cedar_policy::PolicySet {
+        self.possible.get_or_init(|| {
+            let hopeful = self.deciding.policies().map(possible::hopeful);
+            cedar_policy::PolicySet::from_policies(hopeful)
+                .expect("every policy keeps the id that it has of its own")
+        })
     }
 
     /// What is valid and perhaps not meant so.
@@ -398,7 +423,7 @@ mod tests {
                     "principal, action in Action::\"sql:read\", resource",
                     "when { context.sql.has_were }",
                 ),
-                "3:8: policy `x`: attribute `sql.has_were` not found (for sql:explain and 2 \
+                "3:8: policy `x`: attribute `sql.has_were` not found (for sql:cancel and 4 \
                  more); did you mean `has_where`?",
             ),
             (

@@ -10,7 +10,7 @@ use chaperone_inspection::digest::Digest;
 use super::{
     ApiKeyChange, ApiKeyRow, ApiKeyStep, ApprovalChange, ApprovalFilter, ApprovalRow,
     ApprovalState, Batch, Draft, Entry, Kind, Position, RevocationChange, RevocationKind,
-    RevocationRow, RevocationStep, Store, StoreError, UnpairedSearch,
+    RevocationRow, RevocationStep, SeenTool, Store, StoreError, ToolKey, UnpairedSearch,
 };
 use crate::time::UnixMillis;
 
@@ -40,6 +40,7 @@ macro_rules! suite {
             an_api_key_is_made_and_revoked_once,
             a_name_of_an_api_key_has_one_owner_at_a_time,
             a_revocation_that_conflicts_leaves_no_record,
+            a_tool_is_known_as_it_was_seen_last,
             it_answers_a_ping
         );
     };
@@ -403,6 +404,24 @@ pub(crate) async fn a_revocation_that_conflicts_leaves_no_record(fixture: &impl 
     assert_eq!(store.revocations_after(0, many()).await, Ok(Vec::new()));
     assert_eq!(store.api_keys_after(0, many()).await, Ok(Vec::new()));
     assert_eq!(store.head().await, Ok(Position::genesis()));
+}
+
+pub(crate) async fn a_tool_is_known_as_it_was_seen_last(fixture: &impl Fixture) {
+    let (store, other) = (fixture.open(), fixture.open());
+    let key = |route: &str, tool: &str| ToolKey {
+        service: "s".to_owned(),
+        route: route.to_owned(),
+        tool: tool.to_owned(),
+    };
+    assert_eq!(store.tool_seen(key("/mcp", "a")).await, Ok(None));
+    for definition in [b"1", b"2"] {
+        let (digest, at) = (Digest::of(definition), UnixMillis::new(5));
+        let tools = ["a", "b"].map(|tool| SeenTool { key: key("/mcp", tool), digest, at });
+        store.commit(Batch { tools: tools.into(), ..Batch::default() }).await.unwrap();
+        assert_eq!(other.tool_seen(key("/mcp", "a")).await, Ok(Some(digest)));
+        assert_eq!(other.tool_seen(key("/mcp", "b")).await, Ok(Some(digest)));
+    }
+    assert_eq!(other.tool_seen(key("/other", "a")).await, Ok(None));
 }
 
 pub(crate) async fn it_answers_a_ping(fixture: &impl Fixture) {

@@ -1,5 +1,5 @@
-//! What is kept on disk: the audit log, and the approvals, revocations and API keys
-//! that change with it.
+//! What is kept on disk: the audit log, and the approvals, revocations, API keys and
+//! tools that change with it.
 //!
 //! [`Store`] is the trait; every backend passes the one suite in `conformance`.
 //! A store knows how entries are linked, and nothing of what they say.
@@ -12,6 +12,7 @@ mod error;
 mod link;
 mod revocations;
 mod sqlite;
+mod tools;
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
@@ -27,6 +28,7 @@ pub use revocations::{
     RevocationChange, RevocationEvent, RevocationKind, RevocationRow, RevocationStep,
 };
 pub use sqlite::{Durability, SqliteStore};
+pub use tools::{SeenTool, ToolKey};
 
 use crate::time::UnixMillis;
 
@@ -87,6 +89,10 @@ pub trait Store: Send + Sync {
         limit: NonZeroU32,
     ) -> Result<Vec<ApiKeyEvent>, StoreError>;
 
+    /// The digest of the definition of a tool that was seen last; `None` when it never
+    /// was.
+    async fn tool_seen(&self, key: ToolKey) -> Result<Option<Digest>, StoreError>;
+
     /// Whether the store can be written to.
     async fn ping(&self) -> Result<(), StoreError> {
         self.commit(Batch::default()).await.map(drop)
@@ -102,6 +108,8 @@ pub struct Batch {
     pub revocations: Vec<RevocationChange>,
     /// Changes of API keys.
     pub api_keys: Vec<ApiKeyChange>,
+    /// Tools that MCP servers listed; they never conflict.
+    pub tools: Vec<SeenTool>,
     /// New entries of the audit log.
     pub entries: Vec<Draft>,
 }

@@ -1,12 +1,23 @@
 //! A small MCP server over streamable HTTP (MCP 2025-06-18): no session, three tools.
+//!
+//! A request may have it misbehave in its answer, by headers: `x-mcp-describe` is what
+//! it says of its first tool, `x-mcp-asks` a method that it asks of the client before it
+//! answers, or in place of an answer that is no stream, `x-mcp-pieces` how long the
+//! pieces are that its answer comes in, and `x-mcp-open` keeps the stream of its answer
+//! open for so many milliseconds.
 
+use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::sql::Database;
 
@@ -37,7 +48,7 @@ pub(super) async fn message(
     let handled = match method {
         "initialize" => Ok(initialize()),
         "ping" => Ok(json!({})),
-        "tools/list" => Ok(json!({ "tools": tools() })),
+        "tools/list" => Ok(json!({ "tools": tools(told(&headers, "x-mcp-describe")) })),
         "tools/call" => call(&database, &message["params"]),
         other => Err(RpcError(METHOD_NOT_FOUND, format!("there is no method {other}"))),
     };
@@ -51,12 +62,53 @@ fn answer(headers: &HeaderMap, id: &Value, handled: Handled) -> Response {
             json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": text } })
         }
     };
+    let asked = told(headers, "x-mcp-asks")
+        .map(|method| json!({ "jsonrpc": "2.0", "id": "s-1", "method": method, "params": {} }));
     if wants_events(headers) {
-        let event = format!("event: message\ndata: {message}\n\n");
-        ([(header::CONTENT_TYPE, "text/event-stream")], event).into_response()
+        let event = |message| format!("event: message\ndata: {message}\n\n");
+        let events: String = asked.into_iter().chain([message]).map(event).collect();
+        let body = in_pieces(headers, events);
+        ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
     } else {
-        Json(message).into_response()
+        let body = in_pieces(headers, asked.unwrap_or(message).to_string());
+        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
+}
+
+/// A client that listens: a notification, and what the server asks of it.
+pub(super) async fn listen(headers: HeaderMap) -> Response {
+    let asked = told(&headers, "x-mcp-asks").unwrap_or("ping");
+    let messages = [
+        json!({ "jsonrpc": "2.0", "id": "s-1", "method": asked, "params": {} }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" }),
+    ];
+    let events: String = messages.map(|message| format!("data: {message}\n\n")).concat();
+    ([(header::CONTENT_TYPE, "text/event-stream")], in_pieces(&headers, events)).into_response()
+}
+
+fn told<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn in_pieces(headers: &HeaderMap, text: String) -> Body {
+    let number = |name: &str| told(headers, name).and_then(|value| value.parse::<u64>().ok());
+    let (Some(size), open) = (number("x-mcp-pieces"), number("x-mcp-open")) else {
+        return Body::from(text);
+    };
+    let size = usize::try_from(size).unwrap_or(usize::MAX).max(1);
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        for piece in text.as_bytes().chunks(size) {
+            let piece = Ok::<_, Infallible>(Bytes::copy_from_slice(piece));
+            if sender.send(piece).await.is_err() {
+                return;
+            }
+            // So that they travel alone.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(open.unwrap_or(0))).await;
+    });
+    Body::from_stream(ReceiverStream::new(receiver))
 }
 
 /// Clients must accept both; one that names events first is given them.
@@ -73,7 +125,7 @@ fn initialize() -> Value {
     })
 }
 
-fn tools() -> Value {
+fn tools(described: Option<&str>) -> Value {
     let by_id = json!({
         "type": "object",
         "properties": { "id": { "type": "integer" } },
@@ -82,7 +134,7 @@ fn tools() -> Value {
     json!([
         {
             "name": "lookup_customer",
-            "description": "Everything that is known of a customer.",
+            "description": described.unwrap_or("Everything that is known of a customer."),
             "inputSchema": by_id,
         },
         {

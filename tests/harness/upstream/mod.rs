@@ -112,7 +112,7 @@ fn router(database: Database) -> Router {
         .route("/api/photo", get(photo))
         .route("/notes", get(notes))
         .route("/sql", post(run_sql))
-        .route("/mcp", post(mcp::message))
+        .route("/mcp", post(mcp::message).get(mcp::listen))
         .with_state(Arc::new(database))
 }
 

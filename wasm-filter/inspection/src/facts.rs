@@ -230,7 +230,7 @@ codes! {
     TooDeep = "too_deep",
     /// The body is not a JSON-RPC 2.0 message.
     JsonRpcInvalid = "json_rpc_invalid",
-    /// A JSON-RPC batch, which the protocol revision does not have.
+    /// A batch, which the protocol revision does not have or the route does not take.
     BatchRefused = "batch_refused",
     /// A method that is not known.
     MethodUnknown = "method_unknown",

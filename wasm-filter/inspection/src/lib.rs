@@ -24,6 +24,7 @@ pub mod encoding;
 pub mod facts;
 pub mod json;
 pub mod mask;
+pub mod mcp_answer;
 pub mod obligations;
 pub mod plan;
 pub mod protocol;

@@ -3,6 +3,8 @@
 //! They travel as one JSON string in ext_authz dynamic metadata (namespace
 //! [`METADATA_NAMESPACE`], key [`METADATA_KEY`]), which a client cannot forge.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -22,6 +24,23 @@ pub struct Obligations {
     pub decision: String,
     /// What to mask; nothing when `None`.
     pub mask: Option<MaskOrder>,
+    /// What to let through of an answer of an MCP server; `None` when it is of another
+    /// protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mcp: Option<McpOrder>,
+}
+
+/// What to let through of an answer of an MCP server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct McpOrder {
+    /// The requests of the server that may reach the caller, by their methods.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub server_requests: BTreeSet<String>,
+    /// The request lists tools: this ticket goes back to the server with what is listed,
+    /// and the server says which of it may be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list_ticket: Option<String>,
 }
 
 /// What to mask in a response.

@@ -24,6 +24,8 @@ const GOOD: &[&str] = &[
     r#"{"message":{"parts":[{"kind":"file","file":{"bytes":""}}]},"configuration":{"pushNotificationConfig":{"url":"https://h.example/"}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"id":"t","taskId":"t"}}"#,
     r#"{"query":"SELECT 1","email":"a@example.com","n":[1.5,null,"\u00e9"]}"#,
+    r#"{"kind":"Pod","metadata":{"name":"p"},"spec":{"volumes":[{"hostPath":{"path":"/"}}],"containers":[{"image":"a","securityContext":{"$patch":"replace","runAsUser":0}}]}}"#,
+    r#"[{"op":"add","path":"/spec/containers/-1/securityContext","value":{"privileged":true}},{"op":"copy","from":"/metadata/labels/a","path":"/metadata/labels/b"}]"#,
     "q=SELECT+%2A+FROM+users&x=1",
     "WITH a AS (DELETE FROM users WHERE id = 1 OR 1 = 1 RETURNING *) SELECT f(x) FROM a, b",
     "INSERT INTO t SELECT * FROM u WHERE EXISTS (SELECT 1 FROM v WHERE v.id = u.id); DROP TABLE t",
@@ -104,6 +106,7 @@ fn plans() -> impl Strategy<Value = ProtocolPlan> {
             { "header": "a", "at": "/a/0" },
         ] } }),
         json!("a2a"),
+        json!("kubernetes"),
         json!({ "json": { "fields": { "email": "/email", "n": "/n/0" } } }),
     ];
     let form = json!({ "fields": { "email": "email" }, "lists": { "tags": "tags[]" } });
@@ -183,11 +186,19 @@ proptest! {
     fn no_request_makes_the_inspector_panic(
         plan in plans(),
         method in prop::sample::select(vec!["POST", "GET", "DELETE", "PATCH", "x"]),
-        path in prop_oneof![Just("/sql?q=1".to_owned()), Just("/a.B/C".to_owned()), ".{0,30}", "/(tasks|message:send|t:cancel|card|/){0,4}", "/[a-z%.;/0-9]{0,20}"],
+        path in prop_oneof![
+            Just("/sql?q=1".to_owned()),
+            Just("/a.B/C".to_owned()),
+            ".{0,30}",
+            "/(tasks|message:send|t:cancel|card|/){0,4}",
+            "/api/v1/(namespaces/|n/|pods/|watch/|p/|exec|status|proxy/){0,5}(\\?[a-z=&%,]{0,9})?",
+            "/[a-z%.;/0-9]{0,20}",
+        ],
         body in bodies(),
     ) {
         for kind in [
             "application/json",
+            "application/json-patch+json",
             "application/sql",
             "application/x-www-form-urlencoded",
             "multipart/form-data; boundary=B",

@@ -95,7 +95,13 @@ struct Stream {
     exchange: Option<Exchange>,
 }
 
-impl Context for Stream {}
+impl Context for Stream {
+    fn on_grpc_call_response(&mut self, token: u32, status: u32, size: usize) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.called_back(&self.envoy, token, status, size);
+        }
+    }
+}
 
 impl HttpContext for Stream {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
@@ -215,6 +221,14 @@ impl Host for Envoy {
             CALL_TIMEOUT,
         )
         .ok()
+    }
+
+    fn message(&self, size: usize) -> Vec<u8> {
+        buffer(BufferType::GrpcReceiveBuffer, size)
+    }
+
+    fn resume(&self) {
+        let _always_ok = hostcalls::resume_http_response();
     }
 
     fn log(&self, level: Level, text: &str) {

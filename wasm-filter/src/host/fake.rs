@@ -19,6 +19,9 @@ pub(crate) struct Fake {
     /// The messages of the calls made so far; a call's token is its place.
     pub(crate) calls: RefCell<Vec<Vec<u8>>>,
     pub(crate) refuses_calls: Cell<bool>,
+    /// The message that is told next.
+    pub(crate) message: RefCell<Vec<u8>>,
+    pub(crate) resumed: Cell<usize>,
     pub(crate) log: RefCell<Vec<String>>,
     pub(crate) counts: RefCell<BTreeMap<Counter, u64>>,
 }
@@ -92,6 +95,14 @@ impl Host for Fake {
         let mut calls = self.calls.borrow_mut();
         calls.push(message.to_vec());
         u32::try_from(calls.len() - 1).ok()
+    }
+
+    fn message(&self, size: usize) -> Vec<u8> {
+        self.message.borrow().iter().copied().take(size).collect()
+    }
+
+    fn resume(&self) {
+        self.resumed.set(self.resumed.get() + 1);
     }
 
     fn log(&self, _: Level, text: &str) {

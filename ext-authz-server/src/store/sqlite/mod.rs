@@ -10,6 +10,7 @@ mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod writer;
 
 use std::num::NonZeroU32;
@@ -22,7 +23,7 @@ use self::readers::Readers;
 use self::writer::Writer;
 use super::{
     ApiKeyEvent, ApprovalFilter, ApprovalRow, Batch, Entry, Position, RevocationEvent, Store,
-    StoreError, UnpairedSearch,
+    StoreError, ToolKey, UnpairedSearch,
 };
 use crate::time::UnixMillis;
 
@@ -111,5 +112,9 @@ impl Store for SqliteStore {
         limit: NonZeroU32,
     ) -> Result<Vec<ApiKeyEvent>, StoreError> {
         self.readers.read(move |connection| api_keys::after(connection, seq, limit)).await
+    }
+
+    async fn tool_seen(&self, key: ToolKey) -> Result<Option<Digest>, StoreError> {
+        self.readers.read(move |connection| tools::seen(connection, &key)).await
     }
 }

@@ -77,6 +77,16 @@ CREATE TABLE api_keys (
 CREATE INDEX api_keys_name ON api_keys (name);
 CREATE INDEX api_keys_expiry ON api_keys (expires_at);
 ",
+    "
+CREATE TABLE mcp_tools (
+    service TEXT    NOT NULL,
+    route   TEXT    NOT NULL,
+    tool    TEXT    NOT NULL,
+    digest  BLOB    NOT NULL CHECK (length(digest) = 32),
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (service, route, tool)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Opens the file at `path` to write to it, at the latest schema.
@@ -250,7 +260,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("chaperone.db");
         open(&path, Durability::Full).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        assert_eq!(opened(&path), Err(StoreError::SchemaNewer { found: 99, known: 2 }));
+        assert_eq!(opened(&path), Err(StoreError::SchemaNewer { found: 99, known: 3 }));
     }
 
     #[test]
@@ -269,6 +279,7 @@ mod tests {
         assert_eq!(count("SELECT at FROM audit"), 5);
         assert_eq!(count("SELECT count(*) FROM revocations"), 0);
         assert_eq!(count("SELECT count(*) FROM api_keys"), 0);
+        assert_eq!(count("SELECT count(*) FROM mcp_tools"), 0);
     }
 
     #[test]

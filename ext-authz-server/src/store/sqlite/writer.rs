@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Batch, Position, StoreError};
-use super::{api_keys, revocations, rows};
+use super::{api_keys, revocations, rows, tools};
 
 /// How many commits may wait before those who bring more are held up.
 const WAITING: usize = 1024;
@@ -98,7 +98,8 @@ fn write_batch(
     head: &mut Position,
     batch: &Batch,
 ) -> Result<Committed, StoreError> {
-    let changes = [batch.approvals.len(), batch.revocations.len(), batch.api_keys.len()];
+    let Batch { approvals, revocations, api_keys, tools, entries: _ } = batch;
+    let changes = [approvals.len(), revocations.len(), api_keys.len(), tools.len()];
     if changes.iter().any(|count| *count > 0) {
         let savepoint = transaction.savepoint()?;
         if !change_all(&savepoint, batch)? {
@@ -132,6 +133,9 @@ fn change_all(connection: &Connection, batch: &Batch) -> Result<bool, StoreError
         if !api_keys::change(connection, change)? {
             return Ok(false);
         }
+    }
+    for seen in &batch.tools {
+        tools::see(connection, seen)?;
     }
     Ok(true)
 }

@@ -125,6 +125,11 @@ fn may_be_taken_for(key: &str, wanted: &str) -> bool {
     folded(key).eq(folded(wanted))
 }
 
+/// `key` as readers see it that do not tell cases apart.
+pub(crate) fn fold(key: &str) -> String {
+    folded(key).collect()
+}
+
 /// Folds case as the most liberal of readers do: by way of upper case, so that
 /// `ſ` and the Kelvin sign are `s` and `k`.
 fn folded(key: &str) -> impl Iterator<Item = char> {

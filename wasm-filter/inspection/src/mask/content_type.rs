@@ -4,7 +4,7 @@ use super::Unmaskable;
 
 /// How a body carries what is to be masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carrier {
+pub(crate) enum Carrier {
     /// One JSON document.
     Json,
     /// JSON documents, one after the other.
@@ -17,7 +17,7 @@ pub(super) enum Carrier {
 
 impl Carrier {
     /// By the media type (RFC 9110 section 8.3.1), whose charset must be UTF-8.
-    pub(super) fn of(content_type: Option<&str>) -> Result<Self, Unmaskable> {
+    pub(crate) fn of(content_type: Option<&str>) -> Result<Self, Unmaskable> {
         let content_type = content_type.map(str::trim).filter(|value| !value.is_empty());
         let mut parts = content_type.ok_or(Unmaskable::ContentTypeMissing)?.split(';');
         let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -46,7 +46,7 @@ impl Carrier {
 }
 
 /// Refuses every content coding: what is compressed cannot be read yet.
-pub(super) fn require_identity(content_encoding: Option<&str>) -> Result<(), Unmaskable> {
+pub(crate) fn require_identity(content_encoding: Option<&str>) -> Result<(), Unmaskable> {
     let mut codings = content_encoding.unwrap_or_default().split(',').map(str::trim);
     if codings.all(|coding| coding.is_empty() || coding.eq_ignore_ascii_case("identity")) {
         Ok(())

@@ -3,7 +3,7 @@
 //! [`Masker`] takes chunks and gives masked chunks. No byte leaves before it was
 //! judged, and the result does not depend on how the body was cut.
 
-mod content_type;
+pub(crate) mod content_type;
 mod fields;
 mod json;
 pub mod profile;

@@ -25,11 +25,22 @@ pub struct McpPlan {
     /// Arguments that are commands of another language.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub embedded: Vec<EmbeddedPlan>,
+    /// A file of pinned tools, which `chaperone mcp pin` writes: only what is in it may
+    /// be called, and only as long as the server describes it as it did then. Relative
+    /// to the configuration file. The filter does not need it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins: Option<String>,
 }
 
 impl Default for McpPlan {
     fn default() -> Self {
-        Self { server: None, revisions: current(), param_headers: Vec::new(), embedded: Vec::new() }
+        Self {
+            server: None,
+            revisions: current(),
+            param_headers: Vec::new(),
+            embedded: Vec::new(),
+            pins: None,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub use self::grpc::{
 pub use self::mcp::{A2aPlan, McpPlan, McpRevision, ParamHeaderPlan};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;
-pub use self::queries::{ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
+pub use self::queries::{Batches, ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
 pub use self::sql::{DangerousFunctions, SqlCarrier, SqlDialect, SqlPlan};
 use crate::detect::DetectorId;
 use crate::digest::Digest;
@@ -157,7 +157,8 @@ pub enum Upgrades {
     /// They are not read and so do not pass.
     #[default]
     Deny,
-    /// They are the command `http:upgrade`.
+    /// They are the command `http:upgrade`; to Kubernetes exec, attach and portforward,
+    /// each a command of its own, and no other.
     Allow,
 }
 

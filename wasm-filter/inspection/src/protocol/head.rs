@@ -44,9 +44,22 @@ const READ: &[&str] = &[
 /// What the headers begin with in which MCP clients repeat arguments of tools.
 pub(super) const MCP_PARAM: &str = "mcp-param-";
 
+/// What the headers begin with by which a request is done as somebody else in Kubernetes:
+/// by impersonation, and by those of a proxy in front of it that says who is calling.
+const SOMEBODY_ELSE: [&str; 5] =
+    ["impersonate-", "x-remote-user", "x-remote-group", "x-remote-uid", "x-remote-extra-"];
+
+/// Whether Kubernetes would take the request for one of somebody else by that header.
+pub(super) fn is_somebody_else(name: &str) -> bool {
+    SOMEBODY_ELSE.iter().any(|beginning| name.starts_with(beginning))
+}
+
 /// Whether a header, its name in lower case, has a part in how requests are read.
 pub fn is_read(name: &str) -> bool {
-    READ.contains(&name) || METHOD_OVERRIDES.contains(&name) || name.starts_with(MCP_PARAM)
+    READ.contains(&name)
+        || METHOD_OVERRIDES.contains(&name)
+        || name.starts_with(MCP_PARAM)
+        || is_somebody_else(name)
 }
 
 impl<'a> RequestHead<'a> {

@@ -191,10 +191,13 @@ fn read(
             "the request asks for a tunnel, whose contents are not inspected",
         ));
     }
-    if plain || tunnel {
+    // What goes into a pod is named by the head of the request; the rest is the stream.
+    let into_pod = tunnel && matches!(route.inspect, ProtocolPlan::Kubernetes(_));
+    if plain || (tunnel && !into_pod) {
         let bare = Reading { head, body: &[], limits, paths };
         return Ok((vec![http::command(&bare)?], BTreeSet::new()));
     }
+    let body = if into_pod { &[] } else { body };
     if body.len() > limits.body_bytes {
         return Err(too_large(limits));
     }
@@ -403,6 +406,8 @@ mod tests {
         assert_eq!(facts("json", "deny"), refused);
         assert_eq!(facts("json", "allow"), (Some("http:upgrade"), None));
         assert_eq!(facts("http", "deny"), (Some("http:upgrade"), None));
+        assert_eq!(facts("kubernetes", "deny"), refused);
+        assert_eq!(facts("kubernetes", "allow"), refused);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::path::NormalPath;
-use super::{PlanError, RequestHead, content, form, reachable};
+use super::{PlanError, RequestHead, content, form, graphql, reachable};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
 use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan, SqlCarrier};
@@ -192,6 +192,11 @@ fn check_routes(service: &ServicePlan) -> Result<(), PlanError> {
                 "path `{path}` of service `{}` takes SQL from a form field without a name",
                 service.name
             )));
+        }
+        if let ProtocolPlan::Graphql(plan) = inspect {
+            graphql::refuse_persisted(plan).map_err(|why| {
+                PlanError(format!("path `{path}` of service `{}`: {why}", service.name))
+            })?;
         }
         if let ProtocolPlan::Form(plan) | ProtocolPlan::Multipart(plan) = inspect
             && let Some(why) = form::contradiction(plan)

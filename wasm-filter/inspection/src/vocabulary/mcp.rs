@@ -76,6 +76,11 @@ pub(super) static MCP: Family = Family {
 pub(super) static GROUPS: &[ActionGroup] = &[
     group("mcp:session", &["read"], "What MCP needs before it does anything."),
     group("mcp:read", &["read"], "MCP requests that read."),
+    group(
+        "mcp:server_requests",
+        &[],
+        "What an MCP server asks of the agent: neither `read` nor `write` of the service.",
+    ),
 ];
 
 /// The actions.
@@ -119,6 +124,25 @@ pub(super) static ACTIONS: &[ActionSpec] = &[
         "mcp:tools/call",
         ResourceKind::Tool,
         "tools/call: in `write`, since what a tool does is the tool's affair.",
+    ),
+    mcp(
+        "mcp:sampling/createMessage",
+        &["mcp:server_requests"],
+        ResourceKind::Path,
+        "sampling/createMessage: the server has the agent's model write something. Asked \
+         about with each request of the agent's; an approval counts as a denial.",
+    ),
+    mcp(
+        "mcp:elicitation/create",
+        &["mcp:server_requests"],
+        ResourceKind::Path,
+        "elicitation/create: the server asks the agent's user something.",
+    ),
+    mcp(
+        "mcp:roots/list",
+        &["mcp:server_requests"],
+        ResourceKind::Path,
+        "roots/list: the server asks for the agent's folders.",
     ),
 ];
 

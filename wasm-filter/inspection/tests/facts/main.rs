@@ -4,8 +4,10 @@
 mod a2a;
 mod encoding;
 mod form;
+mod graphql;
 mod grpc;
 mod json;
+mod kubernetes;
 mod mcp;
 mod multipart;
 mod paths;
@@ -21,8 +23,21 @@ use chaperone_inspection::vocabulary::AttributeKind;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const CORPORA: &[&str] =
-    &["a2a", "encoding", "form", "grpc", "json", "mcp", "multipart", "paths", "sql"];
+#[rustfmt::skip]
+const CORPORA: &[&str] = &[
+    "a2a",
+    "encoding",
+    "form",
+    "graphql",
+    "grpc",
+    "json",
+    "kubernetes",
+    "mcp",
+    "multipart",
+    "paths",
+    "shell",
+    "sql",
+];
 
 #[test]
 fn every_corpus_is_read_by_a_test() {

@@ -53,8 +53,13 @@ fn message(method: &Method, revision: McpRevision) -> (Vec<(&'static str, &'stat
 fn every_mcp_action_of_the_vocabulary_can_be_asked_for() {
     for spec in vocabulary::actions().filter(|spec| spec.name.starts_with("mcp:")) {
         let name = match spec.name {
-            // These are no methods of JSON-RPC.
-            "mcp:response" | "mcp:stream" | "mcp:session/end" => continue,
+            // These are no methods of JSON-RPC, or the server's to ask.
+            "mcp:response"
+            | "mcp:stream"
+            | "mcp:session/end"
+            | "mcp:sampling/createMessage"
+            | "mcp:elicitation/create"
+            | "mcp:roots/list" => continue,
             "mcp:notification" => "notifications/cancelled",
             name => name.trim_start_matches("mcp:"),
         };
