@@ -103,11 +103,13 @@ fn is_pythons(ours: &Value, theirs: &Value) -> bool {
 }
 
 /// Whether `serde_json`'s value is ours. It reads most doubles to their last bit, and
-/// the others almost, unless it is built to do better.
+/// the others almost, those close to 0 last of all, unless it is built to do better.
 fn is_serdes(ours: &Value, theirs: &Value) -> bool {
     match (ours, theirs) {
         (Value::Number(ours), Value::Number(theirs)) => {
-            let near = |(a, b): (f64, f64)| (a - b).abs() <= a.abs() * 2.0 * f64::EPSILON;
+            let near = |(a, b): (f64, f64)| {
+                (a - b).abs() <= a.abs() * 2.0 * f64::EPSILON + f64::MIN_POSITIVE
+            };
             ours == theirs || ours.as_f64().zip(theirs.as_f64()).is_some_and(near)
         }
         (Value::Array(ours), Value::Array(theirs)) => {

@@ -104,7 +104,8 @@ fn same(ours: &Value, theirs: &Value) -> bool {
     }
 }
 
-/// `serde_json` reads most doubles to their last bit, and the others almost.
+/// `serde_json` reads most doubles to their last bit, and the others almost, those close
+/// to 0 last of all.
 fn near(a: f64, b: f64) -> bool {
-    a == b || (a - b).abs() <= a.abs() * f64::EPSILON * 2.0
+    (a - b).abs() <= a.abs() * f64::EPSILON * 2.0 + f64::MIN_POSITIVE
 }

@@ -36,6 +36,7 @@ use std::mem;
 
 use serde_json::{Map, Number, Value};
 
+pub(crate) use super::select::fold;
 pub use super::select::{lookup, only_spelling, select};
 use crate::facts::{Unparsed, UnparsedCode};
 
