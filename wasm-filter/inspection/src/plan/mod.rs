@@ -8,6 +8,7 @@
 mod documents;
 mod grpc;
 mod mcp;
+mod path_template;
 mod pointer;
 mod protocol;
 mod queries;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use self::documents::{EmbeddedPlan, FormPlan, JsonPlan, Language};
 pub use self::grpc::GrpcPlan;
 pub use self::mcp::{A2aPlan, McpPlan, McpRevision, ParamHeaderPlan};
+pub use self::path_template::{PathTemplate, PathTemplateError, TemplateSegment};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;
 pub use self::queries::{ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
@@ -87,7 +89,7 @@ pub struct ServicePlan {
     pub routes: Vec<RoutePlan>,
     /// Paths with named segments, such as `/customers/{id}`, to name requests by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
+    pub paths: Vec<PathTemplate>,
 }
 
 /// One route of a service.

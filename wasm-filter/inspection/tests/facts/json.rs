@@ -39,7 +39,9 @@ fn json_makes_the_facts_that_were_reviewed() {
         assert_eq!(code(&facts), case.unparsed, "{}: {facts:?}", case.case);
         let mut expected = Vec::new();
         if case.fields.is_some() || case.no_fields {
-            let mut attributes = json!({ "method": method, "path": "/api/x" });
+            let mut attributes = json!({
+                "method": method, "path": "/api/x", "query": { "y": "1" },
+            });
             if let Some(fields) = case.fields {
                 attributes["fields"] = fields;
             }

@@ -22,7 +22,7 @@ fn every_corpus_is_read_by_a_test() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let known = ["a2a", "json", "mcp", "paths", "sql"];
+    let known = ["a2a", "json", "mcp", "paths", "queries", "sql", "templates"];
     assert_eq!(names, known.iter().map(ToString::to_string).collect());
 }
 
