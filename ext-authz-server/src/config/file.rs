@@ -482,7 +482,7 @@ pub(super) struct Service {
     /// Paths with named segments, such as `/customers/{id}`: the resource of a request
     /// is the path as written here, and its segments are attributes.
     #[serde(default)]
-    pub(super) paths: Vec<String>,
+    pub(super) paths: Vec<plan::PathTemplate>,
     /// What becomes of credentials on the way to the service: `remove`, `keep`,
     /// `own: {…}` or `token: {…}`.
     #[serde(default)]

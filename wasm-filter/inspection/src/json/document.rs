@@ -36,8 +36,6 @@ use std::mem;
 
 use serde_json::{Map, Number, Value};
 
-pub(crate) use super::select::fold;
-pub use super::select::{lookup, only_spelling, select};
 use crate::facts::{Unparsed, UnparsedCode};
 
 /// The deepest nesting that is read whatever the limits say: `Value` is dropped

@@ -9,6 +9,7 @@ mod documents;
 mod field;
 mod grpc;
 mod mcp;
+mod path_template;
 mod pointer;
 mod protocol;
 mod queries;
@@ -24,6 +25,7 @@ pub use self::grpc::{
     GrpcField, GrpcKind, GrpcLabel, GrpcMethod, GrpcPlan, GrpcSchema, grpc_concerns,
 };
 pub use self::mcp::{A2aPlan, McpPlan, McpRevision, ParamHeaderPlan};
+pub use self::path_template::{PathTemplate, PathTemplateError, TemplateSegment};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;
 pub use self::queries::{Batches, ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
@@ -91,7 +93,7 @@ pub struct ServicePlan {
     pub routes: Vec<RoutePlan>,
     /// Paths with named segments, such as `/customers/{id}`, to name requests by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub paths: Vec<String>,
+    pub paths: Vec<PathTemplate>,
 }
 
 /// One route of a service.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::query;
 use crate::facts::{Unparsed, UnparsedCode};
 
 /// What of a request's headers decides how it is read.
@@ -98,11 +99,15 @@ impl<'a> RequestHead<'a> {
         self.method == "CONNECT" || self.headers.iter().any(|(name, _)| *name == "upgrade")
     }
 
-    /// Some frameworks take the method from a header; what was judged would not be what
-    /// is done.
+    /// Some frameworks take the method from a header, or from `_method` in the query; what
+    /// was judged would not be what is done.
     pub(crate) fn refuse_another_method(&self) -> Result<(), Unparsed> {
         let mut overrides = self.headers.iter().filter(|(name, _)| METHOD_OVERRIDES.contains(name));
         match overrides.find(|(_, value)| *value != self.method) {
+            None if query::names_another_method(self.query(), self.method) => Err(Unparsed::new(
+                UnparsedCode::HeaderMismatch,
+                "`_method` in the query names another method than the request's",
+            )),
             None => Ok(()),
             Some((name, _)) => Err(Unparsed::new(
                 UnparsedCode::HeaderMismatch,

@@ -20,11 +20,13 @@ mod kubernetes;
 mod mcp;
 mod multipart;
 mod path;
+mod query;
 mod reachable;
 mod routing;
 mod shell;
 mod spelling;
 mod sql;
+mod template;
 mod uri;
 
 use std::collections::BTreeSet;
@@ -35,7 +37,7 @@ use self::routing::Hosts;
 use crate::detect::DetectorId;
 use crate::encoding;
 use crate::facts::{Command, Facts, Unparsed, UnparsedCode};
-use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan, Upgrades};
+use crate::plan::{Limits, PathTemplate, Plan, ProtocolPlan, RoutePlan, ServicePlan, Upgrades};
 
 /// Reads requests by a [`Plan`].
 ///
@@ -108,8 +110,7 @@ pub(crate) struct Reading<'a> {
     /// The bounds on what is read.
     pub(crate) limits: &'a Limits,
     /// The service's paths with named segments.
-    #[expect(dead_code, reason = "paths with named segments are not read yet")]
-    pub(crate) paths: &'a [String],
+    pub(crate) paths: &'a [PathTemplate],
 }
 
 impl Inspector {
@@ -164,7 +165,7 @@ pub fn inspect_body(
 fn inspect(
     route: &RoutePlan,
     limits: &Limits,
-    paths: &[String],
+    paths: &[PathTemplate],
     head: &RequestHead<'_>,
     body: &[u8],
 ) -> Facts {
@@ -178,7 +179,7 @@ fn inspect(
 fn read(
     route: &RoutePlan,
     limits: &Limits,
-    paths: &[String],
+    paths: &[PathTemplate],
     head: &RequestHead<'_>,
     body: &[u8],
 ) -> Result<(Vec<Command>, BTreeSet<DetectorId>), Unparsed> {

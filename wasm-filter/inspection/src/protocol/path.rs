@@ -5,7 +5,11 @@
 
 use std::borrow::Cow;
 
+use super::spelling::is_unseen;
 use crate::facts::{Unparsed, UnparsedCode};
+
+/// The longest path, in bytes: servers cut longer ones off, or answer for themselves.
+const MAX_BYTES: usize = 8 * 1024;
 
 /// A path with its escapes decoded, without the query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,19 +27,18 @@ impl<'a> NormalPath<'a> {
         let Some(segments) = path.strip_prefix('/') else {
             return Err(ambiguous("it does not begin with a slash"));
         };
+        if path.len() > MAX_BYTES {
+            return Err(ambiguous("it is longer than some servers read"));
+        }
         let count = segments.split('/').count();
         for (index, segment) in segments.split('/').enumerate() {
             let last = index.saturating_add(1) == count;
             check_raw(segment, last)?;
         }
-        if !path.contains('%') {
-            return Ok(Self(path.into()));
-        }
-        let decoded = decode(path)?;
-        if decoded.split('/').any(is_dots) {
-            return Err(ambiguous("a segment is dots only"));
-        }
-        Ok(Self(decoded.into()))
+        let decoded: Cow<'a, str> =
+            if path.contains('%') { decode(path)?.into() } else { path.into() };
+        decoded.split('/').try_for_each(check_decoded)?;
+        Ok(Self(decoded))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -50,9 +53,6 @@ impl<'a> NormalPath<'a> {
 fn check_raw(segment: &str, last: bool) -> Result<(), Unparsed> {
     if segment.is_empty() && !last {
         return Err(ambiguous("it has an empty segment"));
-    }
-    if is_dots(segment) {
-        return Err(ambiguous("a segment is dots only"));
     }
     for c in segment.chars() {
         match c {
@@ -69,8 +69,60 @@ fn check_raw(segment: &str, last: bool) -> Result<(), Unparsed> {
     Ok(())
 }
 
-fn is_dots(segment: &str) -> bool {
-    !segment.is_empty() && segment.bytes().all(|byte| byte == b'.')
+/// What readers make of a decoded segment besides taking it as it is.
+fn check_decoded(segment: &str) -> Result<(), Unparsed> {
+    if !segment.is_empty() && segment.bytes().all(|byte| byte == b'.') {
+        return Err(ambiguous("a segment is dots only"));
+    }
+    // Windows leaves dots and spaces at the end of a name out, and some trim spaces.
+    if segment.ends_with(['.', ' ']) || segment.starts_with(' ') {
+        return Err(ambiguous("a segment ends with a dot, or has a space at an end"));
+    }
+    // NTFS: `a::$DATA` is the contents of `a`, `a:$i30:$INDEX_ALLOCATION` the folder.
+    if segment.contains(":$") {
+        return Err(ambiguous("a segment names a stream of a file"));
+    }
+    if is_encoded(segment) {
+        return Err(ambiguous("it is encoded twice"));
+    }
+    match segment.chars().find(|&c| is_another(c) || is_unseen(c)) {
+        Some(_) => Err(ambiguous("it has a character that some take for another, or for none")),
+        None => Ok(()),
+    }
+}
+
+/// Whether there is still an escape in a decoded text: `%2e`, or `%u002e` of IIS. Some
+/// upstreams decode twice, so it does not matter how the escape itself was written.
+fn is_encoded(text: &str) -> bool {
+    text.split('%').skip(1).any(|after| {
+        let digits = |text: &str, count: usize| {
+            text.bytes().take(count).filter(u8::is_ascii_hexdigit).count() == count
+        };
+        digits(after, 2) || after.strip_prefix(['u', 'U']).is_some_and(|code| digits(code, 4))
+    })
+}
+
+/// Characters that compatibility normalisation (NFKC), the best fit of Windows' code pages
+/// or the folding of case makes an ASCII character of, where that is one of those that
+/// paths are made of.
+fn is_another(c: char) -> bool {
+    matches!(c,
+        // Full width: all of ASCII. Small: `.;?#&*+-<>=\$%@` and more.
+        '\u{ff01}'..='\u{ff5e}' | '\u{fe50}'..='\u{fe6b}'
+        // Dots: leaders and the ellipsis, full stops of lists, commas of vertical text.
+        | '\u{2024}'..='\u{2026}' | '\u{fe10}'..='\u{fe19}' | '\u{fe30}' | '\u{3002}' | '\u{ff61}'
+        | '\u{2488}'..='\u{249b}' | '\u{1f100}' | '\u{33c2}' | '\u{33c7}' | '\u{33d8}'
+        // Slashes, also those in `c/o` and in `1/2`.
+        | '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{2100}' | '\u{2101}' | '\u{2105}' | '\u{2106}'
+        | '\u{bc}'..='\u{be}' | '\u{2150}'..='\u{215f}' | '\u{2189}' | '\u{338}'
+        // Backslashes: set minus, and the yen and won signs, which stand at its place in
+        // the code pages of Japan and Korea.
+        | '\u{2216}' | '\u{29f5}' | '\u{29f9}' | '\u{a5}' | '\u{20a9}'
+        // Percent signs, semicolons, question marks.
+        | '\u{66a}' | '\u{37e}' | '\u{2047}'..='\u{2049}'
+        // Long s and the Kelvin sign are `s` and `k` where case does not matter; spaces.
+        | '\u{17f}' | '\u{212a}' | '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}'
+        | '\u{3000}')
 }
 
 fn decode(path: &str) -> Result<String, Unparsed> {
@@ -88,10 +140,6 @@ fn decode(path: &str) -> Result<String, Unparsed> {
         match byte {
             b'/' | b'\\' => return Err(ambiguous("it has an encoded slash or backslash")),
             b'?' | b'#' | b';' => return Err(ambiguous("it has an encoded delimiter")),
-            // Some upstreams decode twice.
-            b'%' if after.first_chunk::<2>().is_some_and(|two| hex_byte(*two).is_some()) => {
-                return Err(ambiguous("it is encoded twice"));
-            }
             _ => decoded.push(byte),
         }
         rest = after;

@@ -45,6 +45,7 @@ impl Hosts {
                 }
             }
             check_routes(service)?;
+            check_paths(service)?;
             reachable::check(service, &plan.limits)?;
         }
         Ok(hosts)
@@ -202,6 +203,22 @@ fn check_routes(service: &ServicePlan) -> Result<(), PlanError> {
             && let Some(why) = form::contradiction(plan)
         {
             return Err(PlanError(format!("path `{path}` of service `{}`: {why}", service.name)));
+        }
+    }
+    Ok(())
+}
+
+fn check_paths(service: &ServicePlan) -> Result<(), PlanError> {
+    for (index, path) in service.paths.iter().enumerate() {
+        for other in service.paths.iter().take(index) {
+            if let Some(why) = path.conflict(other) {
+                return Err(PlanError(format!(
+                    "paths `{}` and `{}` of service `{}` cannot be told apart: {why}",
+                    other.as_str(),
+                    path.as_str(),
+                    service.name
+                )));
+            }
         }
     }
     Ok(())

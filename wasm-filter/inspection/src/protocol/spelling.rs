@@ -16,7 +16,7 @@ pub(super) fn check(name: &str, place: &str) -> Result<(), Unparsed> {
 
 /// Controls, and the format characters of Unicode that leave no mark: soft hyphen, zero
 /// width and directional marks, variation selectors, tags.
-fn is_unseen(c: char) -> bool {
+pub(super) fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -7,7 +7,31 @@ pub(super) static HTTP: Family = Family {
     name: "http",
     attributes: &[
         required("method", AttributeKind::Text, "The request method, in upper case."),
-        required("path", AttributeKind::Text, "The path without its query."),
+        required(
+            "path",
+            AttributeKind::Text,
+            "The path without its query, decoded, whatever the resource is.",
+        ),
+        optional(
+            "template",
+            AttributeKind::Text,
+            "The path of the configuration with named segments that the path is one of; it is the resource then.",
+        ),
+        optional(
+            "segments",
+            AttributeKind::Fields,
+            "The named segments of that path, by their names; one for the rest holds its slashes.",
+        ),
+        optional(
+            "query",
+            AttributeKind::Fields,
+            "The parameters of the query, decoded: `id`, or `id/0` and `id/1` if it is there twice. Absent when there is no query, or when it is unclear.",
+        ),
+        optional(
+            "query_unclear",
+            AttributeKind::Bool,
+            "True when the query can be read in more than one way, or is longer than 4 KiB.",
+        ),
         optional(
             "fields",
             AttributeKind::Fields,

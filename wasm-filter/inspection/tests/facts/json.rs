@@ -56,7 +56,9 @@ fn json_makes_the_facts_that_were_reviewed() {
         let fields = case.fields.or_else(|| case.value.map(|value| json!({ "value": value })));
         let mut expected = Vec::new();
         if fields.is_some() || case.no_fields {
-            let mut attributes = json!({ "method": method, "path": "/api/x" });
+            let mut attributes = json!({
+                "method": method, "path": "/api/x", "query": { "y": "1" },
+            });
             if let Some(fields) = fields {
                 attributes["fields"] = fields;
             }

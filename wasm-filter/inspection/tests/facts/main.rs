@@ -35,8 +35,10 @@ const CORPORA: &[&str] = &[
     "mcp",
     "multipart",
     "paths",
+    "queries",
     "shell",
     "sql",
+    "templates",
 ];
 
 #[test]

@@ -65,6 +65,11 @@ fn multipart_forms_make_the_facts_that_were_reviewed() {
                 "action": "http:post", "resource": "/form", "attributes": attributes
             }));
         }
-        assert_eq!(json!(facts.commands), json!(expected), "{}", case.case);
+        // What a query says is reviewed in a corpus of its own.
+        let mut commands = facts.commands.clone();
+        for command in &mut commands {
+            command.attributes.remove("query");
+        }
+        assert_eq!(json!(commands), json!(expected), "{}", case.case);
     }
 }
