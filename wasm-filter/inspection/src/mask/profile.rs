@@ -12,7 +12,7 @@ use crate::digest::Digest;
 #[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Fields whose values are masked whole, whatever they hold: paths in the
-    /// RFC 9535 subset that [`super::path`] reads. They apply to JSON.
+    /// RFC 9535 subset that [`crate::json::path`] reads. They apply to JSON.
     #[serde(default)]
     pub fields: BTreeSet<String>,
     /// What is looked for in every text.
