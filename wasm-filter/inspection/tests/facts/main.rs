@@ -2,6 +2,7 @@
 //! by the file of the same name here.
 
 mod a2a;
+mod elasticsearch;
 mod json;
 mod mcp;
 mod paths;
@@ -22,7 +23,7 @@ fn every_corpus_is_read_by_a_test() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let known = ["a2a", "json", "mcp", "paths", "queries", "sql", "templates"];
+    let known = ["a2a", "elasticsearch", "json", "mcp", "paths", "queries", "sql", "templates"];
     assert_eq!(names, known.iter().map(ToString::to_string).collect());
 }
 

@@ -51,6 +51,12 @@ pub(super) fn restricts(query: &Value) -> bool {
         "query_string" | "simple_query_string" => {
             body.get("query").and_then(Value::as_str).is_some_and(text_restricts)
         }
+        name if name.contains("match") && name != "match_none" => {
+            // A text of stop words alone matches everything then.
+            CONDITIONS.contains(&name)
+                && body.get("zero_terms_query").is_none()
+                && !fields(body, |field| field.get("zero_terms_query").is_some())
+        }
         name => CONDITIONS.contains(&name),
     }
 }

@@ -103,6 +103,8 @@ fn a_query_is_seen_to_leave_documents_out_only_where_it_does() {
         (r#"{"query_string":{"query":"*:*"}}"#, false),
         (r#"{"query_string":{"query":"a:1 OR *"}}"#, false),
         (r#"{"query_string":{"query":"a:1"}}"#, true),
+        (r#"{"match":{"a":"x"}}"#, true),
+        (r#"{"match":{"a":{"query":"","zero_terms_query":"all"}}}"#, false),
         (r#"{"script":{"script":"true"}}"#, false),
     ] {
         let query = serde_json::from_str(query).unwrap();
