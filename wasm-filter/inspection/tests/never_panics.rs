@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const STACK_BYTES: usize = 64 << 20;
 
 /// Good bodies of every protocol, to be spoilt.
-const GOOD: [&str; 13] = [
+const GOOD: [&str; 16] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":[1]}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"_meta":{"progressToken":1}}}"#,
     r#"[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","method":"notifications/cancelled"}]"#,
@@ -28,6 +28,9 @@ const GOOD: [&str; 13] = [
     "WITH a AS (DELETE FROM users WHERE id = 1 OR 1 = 1 RETURNING *) SELECT f(x) FROM a, b",
     "INSERT INTO t SELECT * FROM u WHERE EXISTS (SELECT 1 FROM v WHERE v.id = u.id); DROP TABLE t",
     "EXPLAIN (ANALYZE) UPDATE \"T\" SET a = $$x$$ FROM s AS t2 WHERE NOT (a LIKE '%' ESCAPE '!')",
+    "{\"index\":{\"_index\":\"<a-{now/d}>\"}}\n{}\n{\"delete\":{\"_index\":\"b\",\"_id\":\"1\"}}\n",
+    r#"{"source":{"index":["a","b"],"query":{"terms":{"u":{"index":"c","id":"1","path":"x"}}}},"dest":{"index":"d"}}"#,
+    r#"{"query":{"bool":{"must":[{"range":{"a":{"gte":1}}}]}},"actions":[{"add":{"index":"a","alias":"b"}}],"docs":[{"_index":"a","_id":"1"}]}"#,
     "MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE /* c */ -- d",
 ];
 
@@ -99,6 +102,7 @@ fn plans() -> impl Strategy<Value = ProtocolPlan> {
             { "header": "a", "at": "/a/0" },
         ] } }),
         json!("a2a"),
+        json!("elasticsearch"),
         json!({ "json": { "fields": { "email": "/email", "n": "/n/0" } } }),
     ];
     for dialect in
@@ -162,7 +166,7 @@ proptest! {
     fn no_request_makes_the_inspector_panic(
         plan in plans(),
         method in prop::sample::select(vec!["POST", "GET", "DELETE", "PATCH", "x"]),
-        path in prop_oneof![Just("/sql?q=1".to_owned()), ".{0,30}", "/(tasks|message:send|t:cancel|card|/){0,4}", "/[a-z%.;/0-9]{0,20}"],
+        path in prop_oneof![Just("/sql?q=1".to_owned()), ".{0,30}", "/(tasks|message:send|t:cancel|card|/){0,4}", "/[a-z%.;/0-9]{0,20}", "/(a,<b>|_bulk|_search|_reindex|_aliases|_mget|_msearch|_delete_by_query|/){0,4}"],
         body in bodies(),
     ) {
         for kind in ["application/json", "application/sql", "application/x-www-form-urlencoded"] {

@@ -1,5 +1,11 @@
 //! The table of endpoints.
 
+#![expect(
+    clippy::match_same_arms,
+    clippy::unnested_or_patterns,
+    reason = "a row of the table is an endpoint of the documentation"
+)]
+
 use crate::facts::{Unparsed, UnparsedCode};
 
 /// What a method and a path ask for.

@@ -42,7 +42,7 @@ pub(super) fn restricts(query: &Value) -> bool {
         "boosting" => some("positive"),
         "range" => fields(body, |bounds| {
             let bound = |key: &&str| bounds.get(*key).is_some_and(|bound| !bound.is_null());
-            ["gt", "gte", "lt", "lte", "from", "to"].iter().any(|key| bound(&key))
+            ["gt", "gte", "lt", "lte", "from", "to"].iter().any(bound)
         }),
         "prefix" | "wildcard" => fields(body, |value| {
             let value = value.get("value").or_else(|| value.get("wildcard")).unwrap_or(value);

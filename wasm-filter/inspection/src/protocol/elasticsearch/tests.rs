@@ -80,7 +80,7 @@ fn every_es_action_of_the_vocabulary_can_be_asked_for() {
 fn a_query_is_seen_to_leave_documents_out_only_where_it_does() {
     for (query, expected) in [
         (r#"{"match_all":{}}"#, false),
-        (r#"{}"#, false),
+        ("{}", false),
         (r#"{"term":{"a":1}}"#, true),
         (r#"{"bool":{}}"#, false),
         (r#"{"bool":{"must":[]}}"#, false),
