@@ -288,7 +288,14 @@ pub(super) fn template(call: &mut Call<'_>, operation: &Operation<'_>) -> Result
     call.say("scripted", found.scripted);
     let patterns = one_of(&body, "index_patterns", "template_patterns")?;
     call.on(operation.action, patterns.as_deref())?;
-    looked_up(call, &found)
+    looked_up(call, &found)?;
+    // Indices that are yet to be made get these aliases.
+    let patterns = patterns.unwrap_or_else(|| ALL.to_owned());
+    aliases_of(call, &body, &patterns)?;
+    match body.get("template").and_then(Value::as_object) {
+        None => Ok(()),
+        Some(template) => aliases_of(call, template, &patterns),
+    }
 }
 
 /// A snapshot or its restoration: of every index when none is named.
