@@ -231,6 +231,8 @@ fn flatten(path: String, value: &Json, scalars: &mut Vec<(String, String)>) {
             }
         }
         Json::String(value) => scalars.push((path, value.clone())),
+        // RFC 8785 would round integers beyond 2^53, and make two of them one.
+        Json::Number(number) if !number.is_f64() => scalars.push((path, number.to_string())),
         Json::Null | Json::Bool(_) | Json::Number(_) => {
             let canonical = serde_json_canonicalizer::to_string(value);
             let canonical = canonical.unwrap_or_else(|_| value.to_string());
@@ -262,7 +264,7 @@ mod tests {
     #[test]
     fn fields_are_flat_and_no_two_of_them_share_a_path() {
         let document = json!({
-            "id": 7.0, "who/what": "x", "who": { "what": true, "n": [null, 1e2] }, "~": "t"
+            "id": 7.0, "who/what": "x", "who": { "what": true, "n": [null, 1e2, 9_007_199_254_740_993_u64] }, "~": "t"
         });
         let mut scalars = Vec::new();
         for (name, value) in document.as_object().unwrap() {
@@ -275,6 +277,7 @@ mod tests {
             r#"id="7""#,
             r#"who/n/0="null""#,
             r#"who/n/1="100""#,
+            r#"who/n/2="9007199254740993""#,
             r#"who/what="true""#,
             r#"who~1what="x""#,
             r#"~0="t""#,

@@ -30,6 +30,9 @@ const GOOD: &[&str] = &[
     "WITH a AS (DELETE FROM users WHERE id = 1 OR 1 = 1 RETURNING *) SELECT f(x) FROM a, b",
     "INSERT INTO t SELECT * FROM u WHERE EXISTS (SELECT 1 FROM v WHERE v.id = u.id); DROP TABLE t",
     "EXPLAIN (ANALYZE) UPDATE \"T\" SET a = $$x$$ FROM s AS t2 WHERE NOT (a LIKE '%' ESCAPE '!')",
+    "{\"index\":{\"_index\":\"<a-{now/d}>\"}}\n{}\n{\"delete\":{\"_index\":\"b\",\"_id\":\"1\"}}\n",
+    r#"{"source":{"index":["a","b"],"query":{"terms":{"u":{"index":"c","id":"1","path":"x"}}}},"dest":{"index":"d"}}"#,
+    r#"{"query":{"bool":{"must":[{"range":{"a":{"gte":1}}}]}},"actions":[{"add":{"index":"a","alias":"b"}}],"docs":[{"_index":"a","_id":"1"}]}"#,
     "MERGE INTO a USING b ON a.id = b.id WHEN MATCHED THEN DELETE /* c */ -- d",
     "email=a%40example.com&account%5Brole%5D=x&tags[]=1&tags[]=2&_method=POST&x",
     "--B\r\nContent-Disposition: form-data; name=\"email\"\r\n\r\na\r\n\
@@ -107,6 +110,7 @@ fn plans() -> impl Strategy<Value = ProtocolPlan> {
         ] } }),
         json!("a2a"),
         json!("kubernetes"),
+        json!("elasticsearch"),
         json!({ "json": { "fields": { "email": "/email", "n": "/n/0" } } }),
     ];
     let form = json!({ "fields": { "email": "email" }, "lists": { "tags": "tags[]" } });
@@ -191,6 +195,7 @@ proptest! {
             Just("/a.B/C".to_owned()),
             ".{0,30}",
             "/(tasks|message:send|t:cancel|card|/){0,4}",
+            "/(a,<b>|_bulk|_search|_reindex|_aliases|_mget|_msearch|_delete_by_query|/){0,4}",
             "/api/v1/(namespaces/|n/|pods/|watch/|p/|exec|status|proxy/){0,5}(\\?[a-z=&%,]{0,9})?",
             "/[a-z%.;/0-9]{0,20}",
         ],

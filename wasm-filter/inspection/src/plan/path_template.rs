@@ -88,10 +88,8 @@ impl PathTemplate {
         let (mut ours, mut theirs) = (false, false);
         for (a, b) in a.iter().zip(b) {
             match (a, b) {
-                (TemplateSegment::Literal(a), TemplateSegment::Literal(b)) if a != b => {
-                    return None;
-                }
-                (TemplateSegment::Literal(_), TemplateSegment::Literal(_)) => {}
+                (TemplateSegment::Literal(a), TemplateSegment::Literal(b)) if a == b => {}
+                (TemplateSegment::Literal(_), TemplateSegment::Literal(_)) => return None,
                 (TemplateSegment::Literal(_), _) => ours = true,
                 // A name stands for a segment with something in it.
                 (_, TemplateSegment::Literal(literal)) if literal.is_empty() => return None,

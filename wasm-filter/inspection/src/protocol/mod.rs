@@ -436,6 +436,10 @@ mod tests {
             let error = Inspector::new(plan(&services)).unwrap_err().to_string();
             assert!(error.contains(part), "{error}");
         }
+        let mut crossed = service(&["a"], vec![]);
+        crossed["paths"] = json!(["/a/{b}", "/{a}/b"]);
+        let error = Inspector::new(plan(&json!([crossed]))).unwrap_err().to_string();
+        assert!(error.contains("paths `/a/{b}` and `/{a}/b` of service `crm`"), "{error}");
         let mut deep = plan(&json!([]));
         deep.limits.depth = 1000;
         assert!(Inspector::new(deep).unwrap_err().to_string().contains("`depth`"));

@@ -2,6 +2,7 @@
 //! by the file of the same name here.
 
 mod a2a;
+mod elasticsearch;
 mod encoding;
 mod form;
 mod graphql;
@@ -26,6 +27,7 @@ use serde_json::Value;
 #[rustfmt::skip]
 const CORPORA: &[&str] = &[
     "a2a",
+    "elasticsearch",
     "encoding",
     "form",
     "graphql",
