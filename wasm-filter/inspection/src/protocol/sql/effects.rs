@@ -211,7 +211,7 @@ impl Walk {
         for clause in clauses {
             self.writes_table(insert_action, &clause.table_name);
         }
-        self.output(insert.returning.is_some(), insert.output.as_ref(), &insert_target(insert));
+        self.output(insert.returning.is_some(), insert.output.as_ref(), &[insert_target(insert)]);
     }
 
     fn update(&mut self, update: &Update) {
@@ -223,7 +223,7 @@ impl Walk {
             None => &[],
         };
         let targets = self.targets(std::slice::from_ref(&update.table), from);
-        self.limited.see(condition::limits(update.selection.as_ref(), self.dialect));
+        self.limited.see(self.limits(update.selection.as_ref(), &targets));
         self.dml("sql:update", &targets, update.returning.is_some(), update.output.as_ref());
     }
 
@@ -238,7 +238,7 @@ impl Walk {
         for name in &delete.tables {
             self.target(name);
         }
-        self.limited.see(condition::limits(delete.selection.as_ref(), self.dialect));
+        self.limited.see(self.limits(delete.selection.as_ref(), &targets));
         self.dml("sql:delete", &targets, delete.returning.is_some(), delete.output.as_ref());
     }
 
@@ -248,10 +248,19 @@ impl Walk {
         self.dml("sql:merge", &[target], false, merge.output.as_ref());
     }
 
+    /// Whether a WHERE limits the rows of `tables`.
+    fn limits(&self, selection: Option<&Expr>, tables: &[Option<&ObjectName>]) -> bool {
+        let last = |name: &ObjectName| {
+            name.0.last().map(|part| names::part_ident(part).value.to_lowercase())
+        };
+        let tables: Vec<_> = tables.iter().copied().flatten().filter_map(last).collect();
+        condition::limits(selection, &tables, self.dialect)
+    }
+
     fn dml(
         &mut self,
         name: &str,
-        targets: &[Option<ObjectName>],
+        targets: &[Option<&ObjectName>],
         returning: bool,
         output: Option<&OutputClause>,
     ) {
@@ -265,14 +274,18 @@ impl Walk {
                 None => self.writes(action, String::new()),
             }
         }
-        let named: Vec<_> = targets.iter().flatten().cloned().collect();
-        self.output(returning, output, &named);
+        self.output(returning, output, targets);
     }
 
     /// RETURNING and OUTPUT show the rows, and OUTPUT INTO stores them.
-    fn output(&mut self, returning: bool, output: Option<&OutputClause>, targets: &[ObjectName]) {
+    fn output(
+        &mut self,
+        returning: bool,
+        output: Option<&OutputClause>,
+        targets: &[Option<&ObjectName>],
+    ) {
         if returning || output.is_some() {
-            for target in targets {
+            for target in targets.iter().flatten() {
                 self.reads_table(target);
             }
         }
@@ -295,20 +308,20 @@ impl Walk {
 
     /// The tables that an UPDATE or a DELETE of `written` changes: all of a join,
     /// since which of them is only known to who knows the columns.
-    fn targets(
+    fn targets<'s>(
         &mut self,
-        written: &[TableWithJoins],
-        others: &[TableWithJoins],
-    ) -> Vec<Option<ObjectName>> {
+        written: &'s [TableWithJoins],
+        others: &'s [TableWithJoins],
+    ) -> Vec<Option<&'s ObjectName>> {
         factors(written).map(|factor| self.factor_target(factor, others)).collect()
     }
 
     /// The table that a factor names; `None` if it names none.
-    fn factor_target(
+    fn factor_target<'s>(
         &mut self,
-        factor: &TableFactor,
-        others: &[TableWithJoins],
-    ) -> Option<ObjectName> {
+        factor: &'s TableFactor,
+        others: &'s [TableWithJoins],
+    ) -> Option<&'s ObjectName> {
         match factor {
             TableFactor::Table { name, args: None, .. } => {
                 self.target(name);
@@ -320,22 +333,22 @@ impl Walk {
 
     /// `DELETE u FROM users u` writes `users`. In PostgreSQL and SQLite a target
     /// is never an alias.
-    fn unalias(
+    fn unalias<'s>(
         &self,
-        name: &ObjectName,
-        from: &[TableWithJoins],
-        using: &[TableWithJoins],
-    ) -> Option<ObjectName> {
+        name: &'s ObjectName,
+        from: &'s [TableWithJoins],
+        using: &'s [TableWithJoins],
+    ) -> Option<&'s ObjectName> {
         if matches!(self.dialect, SqlDialect::Postgresql | SqlDialect::Sqlite) {
-            return Some(name.clone());
+            return Some(name);
         }
         let [ObjectNamePart::Identifier(used)] = name.0.as_slice() else {
-            return Some(name.clone());
+            return Some(name);
         };
         for factor in factors(from).chain(factors(using)) {
             let (alias, table) = match factor {
                 TableFactor::Table { name, alias: Some(alias), args: None, .. } => {
-                    (alias, Some(name.clone()))
+                    (alias, Some(name))
                 }
                 TableFactor::Derived { alias: Some(alias), .. } => (alias, None),
                 _ => continue,
@@ -344,7 +357,7 @@ impl Walk {
                 return table;
             }
         }
-        Some(name.clone())
+        Some(name)
     }
 
     /// `TABLE users`, as a query or as part of one: the tree has it as two
@@ -386,13 +399,17 @@ impl Visitor for Walk {
         for target in select.into.iter().flat_map(|into| &into.targets) {
             self.creates(target);
         }
-        let from_table = factors(&select.from).any(|factor| match factor {
-            TableFactor::Table { name, args: None, .. } => !self.is_cte(name),
-            _ => false,
-        });
-        if from_table {
-            let limited = condition::limits(select.selection.as_ref(), self.dialect)
-                || condition::limits(select.prewhere.as_ref(), self.dialect);
+        let tables: Vec<_> = factors(&select.from)
+            .filter_map(|factor| match factor {
+                TableFactor::Table { name, args: None, .. } => Some(name),
+                _ => None,
+            })
+            .filter(|name| !self.is_cte(name))
+            .map(Some)
+            .collect();
+        if !tables.is_empty() {
+            let limited = self.limits(select.selection.as_ref(), &tables)
+                || self.limits(select.prewhere.as_ref(), &tables);
             self.selects.see(limited);
         }
         ControlFlow::Continue(())
@@ -443,19 +460,21 @@ impl Visitor for Walk {
 
 /// Whether an INSERT may change rows that are there already.
 fn replaces_rows(insert: &Insert) -> bool {
-    let replaces = insert.replace_into || insert.or == Some(SqliteOnConflict::Replace);
+    let replaces = insert.replace_into || matches!(insert.or, Some(SqliteOnConflict::Replace));
     let updates = match &insert.on {
-        Some(OnInsert::OnConflict(conflict)) => conflict.action != OnConflictAction::DoNothing,
+        Some(OnInsert::OnConflict(conflict)) => {
+            !matches!(conflict.action, OnConflictAction::DoNothing)
+        }
         Some(_) => true,
         None => false,
     };
     replaces || updates
 }
 
-fn insert_target(insert: &Insert) -> Vec<ObjectName> {
+fn insert_target(insert: &Insert) -> Option<&ObjectName> {
     match &insert.table {
-        TableObject::TableName(name) => vec![name.clone()],
-        _ => Vec::new(),
+        TableObject::TableName(name) => Some(name),
+        _ => None,
     }
 }
 

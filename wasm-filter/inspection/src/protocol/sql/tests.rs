@@ -1,5 +1,5 @@
 //! SQL over HTTP as a whole; what each statement does is reviewed as data, in
-//! `tests/facts/sql.json`.
+//! `tests/corpora/sql`.
 
 use serde_json::json;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
@@ -82,6 +82,30 @@ fn a_condition_that_is_always_true_is_none() {
         "EXISTS (SELECT 1)",
         "EXISTS (SELECT id FROM orders o WHERE o.id = 1)",
         "id = 7 OR EXISTS (SELECT 1)",
+        "id + 0 = id",
+        "1 * id >= id::bigint",
+        "lower(name) = lower(name)",
+        "(id, name) = (id, name)",
+        "id = (SELECT id)",
+        "id IN (7, id)",
+        "id IN (SELECT id FROM users)",
+        "id = ANY (SELECT id FROM public.users)",
+        "id BETWEEN id AND id",
+        "id - id = 0",
+        "id * 0 < 1",
+        "name ~ '.*'",
+        "(name !~ '^(.*)$') IS FALSE",
+        "name SIMILAR TO '%'",
+        "name || '' = name",
+        "id <> 1 OR id <> 2",
+        "id > 5 OR id < 10",
+        "NOT (id > 10 AND id < 5)",
+        "name < 'b' OR name > 'a'",
+        "name LIKE 'a%' OR name NOT LIKE 'a%'",
+        "CASE WHEN id > 1 THEN true ELSE true END",
+        "EXISTS (SELECT users.id)",
+        "EXISTS (SELECT 1 FROM orders o WHERE users.id = users.id)",
+        "(id = id)::boolean",
     ] {
         assert!(!has_where(condition), "{condition}");
     }
@@ -104,6 +128,15 @@ fn a_condition_on_the_row_is_one() {
         "deleted_at IS NOT NULL",
         "lower(name) = 'x'",
         "active",
+        "id > 10 OR id < 5",
+        "id = 1 OR id = 2",
+        "id BETWEEN 1 AND 2",
+        "id IN (SELECT id FROM banned)",
+        "name ~ '^a'",
+        "NOT EXISTS (SELECT 1 FROM orders o WHERE o.user_id = users.id)",
+        "CASE WHEN id > 1 THEN true ELSE false END",
+        "id - other = 0",
+        "id > -1",
     ] {
         assert!(has_where(condition), "{condition}");
     }
