@@ -41,4 +41,7 @@ pub enum SqlDialect {
     Clickhouse,
     Snowflake,
     Bigquery,
+    Databricks,
+    Redshift,
+    Trino,
 }

@@ -2,9 +2,12 @@
 //! database may cut into tokens in another way, and text whose syntax tree would
 //! be deeper than the stack.
 
+mod quoting;
+mod trino;
+
 use sqlparser::dialect::{
-    BigQueryDialect, ClickHouseDialect, Dialect, GenericDialect, MySqlDialect, PostgreSqlDialect,
-    SQLiteDialect, SnowflakeDialect,
+    BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, GenericDialect, MySqlDialect,
+    PostgreSqlDialect, RedshiftSqlDialect, SQLiteDialect, SnowflakeDialect,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
@@ -34,6 +37,9 @@ pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
         SqlDialect::Clickhouse => Box::new(ClickHouseDialect {}),
         SqlDialect::Snowflake => Box::new(SnowflakeDialect),
         SqlDialect::Bigquery => Box::new(BigQueryDialect {}),
+        SqlDialect::Databricks => Box::new(DatabricksDialect {}),
+        SqlDialect::Redshift => Box::new(RedshiftSqlDialect {}),
+        SqlDialect::Trino => Box::new(trino::TrinoDialect {}),
     }
 }
 
@@ -45,6 +51,7 @@ pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpa
         let at = format!("at Line: {}, Column: {}", error.location.line, error.location.column);
         malformed("the SQL text has an unfinished or unknown token", &at)
     })?;
+    quoting::check(dialect, text, &tokens)?;
     let mut depth = Depth::new();
     let mut changes_rows = false;
     for TokenWithSpan { token, .. } in &tokens {

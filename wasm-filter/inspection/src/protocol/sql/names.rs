@@ -6,7 +6,7 @@
 //! - PostgreSQL: unquoted parts in lower case, quoted parts as written, cut at 63
 //!   bytes; the schemas `public` and `pg_catalog` left out.
 //! - SQLite: lower case, the schema `main` left out.
-//! - MySQL, Snowflake, generic: lower case, quoted or not. Where the database has
+//! - MySQL, Snowflake, Databricks, Redshift, Trino, generic: lower case, quoted or not. Where the database has
 //!   two names that differ in case, they are one to policies.
 //! - ClickHouse, BigQuery: as written; there, names have case.
 //!
@@ -61,8 +61,10 @@ pub(super) fn function(name: &ObjectName) -> String {
 /// Whether a reference is sure to mean a name that the statement itself defines,
 /// in any of the ways that the dialect may compare them.
 pub(super) fn surely_same(defined: &Ident, used: &Ident, dialect: SqlDialect) -> bool {
-    let folds =
-        matches!(dialect, SqlDialect::Postgresql | SqlDialect::Sqlite | SqlDialect::Snowflake);
+    let folds = !matches!(
+        dialect,
+        SqlDialect::Generic | SqlDialect::Mysql | SqlDialect::Clickhouse | SqlDialect::Bigquery
+    );
     let unquoted = defined.quote_style.is_none() && used.quote_style.is_none();
     if unquoted && folds {
         defined.value.eq_ignore_ascii_case(&used.value)
@@ -87,7 +89,12 @@ fn fold(ident: &Ident, dialect: SqlDialect) -> String {
             if ident.quote_style.is_some() { cut.to_owned() } else { cut.to_ascii_lowercase() }
         }
         SqlDialect::Sqlite => value.to_ascii_lowercase(),
-        SqlDialect::Mysql | SqlDialect::Snowflake | SqlDialect::Generic => value.to_lowercase(),
+        SqlDialect::Mysql
+        | SqlDialect::Snowflake
+        | SqlDialect::Generic
+        | SqlDialect::Databricks
+        | SqlDialect::Redshift
+        | SqlDialect::Trino => value.to_lowercase(),
         SqlDialect::Clickhouse | SqlDialect::Bigquery => value.to_owned(),
     }
 }

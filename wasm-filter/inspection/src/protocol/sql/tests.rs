@@ -9,7 +9,7 @@ use super::*;
 use crate::plan::SqlCarrier;
 use crate::protocol::RequestHead;
 
-const DIALECTS: [SqlDialect; 7] = [
+const DIALECTS: [SqlDialect; 10] = [
     SqlDialect::Generic,
     SqlDialect::Postgresql,
     SqlDialect::Mysql,
@@ -17,6 +17,9 @@ const DIALECTS: [SqlDialect; 7] = [
     SqlDialect::Clickhouse,
     SqlDialect::Snowflake,
     SqlDialect::Bigquery,
+    SqlDialect::Databricks,
+    SqlDialect::Redshift,
+    SqlDialect::Trino,
 ];
 
 fn read(dialect: SqlDialect, sql: &str) -> Result<Vec<Command>, Unparsed> {
