@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Done, Failure> {
                 Some(pointer) => (SqlCarrier::JsonPointer(pointer.clone()), "application/json"),
                 None => (SqlCarrier::Body, "application/sql"),
             };
-            (ProtocolPlan::Sql(SqlPlan { dialect: arguments.dialect, statement }), Some(usual_type))
+            (ProtocolPlan::Sql(SqlPlan::new(arguments.dialect, statement)), Some(usual_type))
         }
     };
     let content_type = arguments.content_type.as_deref().or(usual_type);

@@ -23,7 +23,7 @@ pub use self::mcp::{A2aPlan, McpPlan};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;
 pub use self::queries::{ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
-pub use self::sql::{SqlCarrier, SqlDialect, SqlPlan};
+pub use self::sql::{FunctionList, SqlCarrier, SqlDialect, SqlPlan};
 use crate::digest::Digest;
 use crate::seal::FactsKey;
 

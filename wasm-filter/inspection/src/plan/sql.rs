@@ -1,5 +1,7 @@
 //! How SQL over HTTP is read.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::JsonPointer;
@@ -11,8 +13,39 @@ use super::JsonPointer;
 pub struct SqlPlan {
     /// The dialect of the text.
     pub dialect: SqlDialect,
-    /// Where in the body the text is.
+    /// Where in the body the text is, or the name of the API that carries it.
     pub statement: SqlCarrier,
+    /// Changes to the list of functions that count as dangerous.
+    #[serde(default, skip_serializing_if = "FunctionList::is_empty")]
+    pub dangerous_functions: FunctionList,
+}
+
+impl SqlPlan {
+    /// A plan with the usual list of dangerous functions.
+    pub const fn new(dialect: SqlDialect, statement: SqlCarrier) -> Self {
+        let dangerous_functions = FunctionList { add: BTreeSet::new(), remove: BTreeSet::new() };
+        Self { dialect, statement, dangerous_functions }
+    }
+}
+
+/// Changes to a list of functions. A name is in lower case, `*` at its end stands for
+/// any ending, and one without a dot is met whatever the schema.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct FunctionList {
+    /// Functions that count as well.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub add: BTreeSet<String>,
+    /// Functions that do not.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub remove: BTreeSet<String>,
+}
+
+impl FunctionList {
+    fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
 }
 
 /// Where in a request the SQL text is.
@@ -26,6 +59,24 @@ pub enum SqlCarrier {
     JsonPointer(JsonPointer),
     /// A field of an `application/x-www-form-urlencoded` body.
     FormField(String),
+    /// ClickHouse's HTTP interface: the parameter `query`, the body, or both.
+    Clickhouse,
+    /// Trino's client protocol, prepared statements in headers included.
+    Trino,
+    /// Elasticsearch's `/_sql` and OpenSearch's `/_plugins/_sql`.
+    ElasticsearchSql,
+    /// Snowflake's SQL API, `/api/v2/statements`.
+    Snowflake,
+    /// BigQuery's REST API: `queries` and query `jobs`. Legacy SQL, the API's default, is
+    /// not read.
+    Bigquery,
+    /// Databricks' Statement Execution API, `/api/2.0/sql/statements`.
+    Databricks,
+    /// Neon's SQL over HTTP, `/sql`, one query or a batch.
+    Neon,
+    /// PostgREST (and Supabase below `/rest/v1`): tables as paths, conditions as
+    /// parameters, functions below `/rpc`.
+    Postgrest,
 }
 
 /// The SQL dialects.

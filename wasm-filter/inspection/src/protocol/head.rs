@@ -25,9 +25,22 @@ const METHOD_OVERRIDES: [&str; 3] =
 /// Headers that protocols read besides.
 const READ: [&str; 3] = ["content-type", "content-encoding", "upgrade"];
 
+/// Headers that the carriers of SQL read, besides all of Trino's.
+const SQL: [&str; 5] = [
+    "x-clickhouse-database",
+    "neon-connection-string",
+    "accept-profile",
+    "content-profile",
+    "prefer",
+];
+
 /// Whether a header, its name in lower case, has a part in how requests are read.
 pub fn is_read(name: &str) -> bool {
-    READ.contains(&name) || METHOD_OVERRIDES.contains(&name)
+    READ.contains(&name)
+        || METHOD_OVERRIDES.contains(&name)
+        || SQL.contains(&name)
+        || name.starts_with("x-trino-")
+        || name.starts_with("x-presto-")
 }
 
 impl<'a> RequestHead<'a> {

@@ -6,6 +6,7 @@
 
 mod carrier;
 mod condition;
+mod dangerous;
 mod effects;
 mod lexical;
 mod names;
@@ -16,19 +17,32 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use sqlparser::ast::Statement;
 use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Token;
 
 use self::effects::Effects;
 use super::Reading;
 use crate::facts::{Action, Attributes, Command, Unparsed, UnparsedCode};
-use crate::plan::{Limits, SqlDialect, SqlPlan};
+use crate::plan::{FunctionList, Limits, SqlDialect, SqlPlan};
 
 /// How deep the parser may recurse, whatever the limits say. With the bounds of
 /// [`lexical`], a release build stays within 640 KiB of stack; Wasm has 1 MiB.
 const MAX_PARSER_DEPTH: usize = 32;
 
+/// What a request carries: SQL text, or what it does without any.
+enum Part {
+    Text {
+        sql: String,
+        /// Whether the text is explained and not run.
+        shown_only: bool,
+    },
+    Effects(Effects),
+}
+
 /// The commands of one request.
 pub(super) fn commands(plan: &SqlPlan, request: &Reading<'_>) -> Result<Vec<Command>, Unparsed> {
-    statements(plan.dialect, &carrier::text(plan, request)?, request.limits)
+    let carried = carrier::read(plan, request)?;
+    let database = carried.database.as_deref();
+    commands_of(plan.dialect, &plan.dangerous_functions, &carried.parts, database, request.limits)
 }
 
 /// The commands of an SQL text.
@@ -37,17 +51,37 @@ pub(super) fn statements(
     text: &str,
     limits: &Limits,
 ) -> Result<Vec<Command>, Unparsed> {
-    let statements = parse(dialect, text, limits)?;
-    if statements.is_empty() {
-        return Err(Unparsed::new(UnparsedCode::SqlMissing, "the SQL text has no statement"));
+    let part = Part::Text { sql: text.to_owned(), shown_only: false };
+    commands_of(dialect, &FunctionList::default(), &[part], None, limits)
+}
+
+fn commands_of(
+    dialect: SqlDialect,
+    list: &FunctionList,
+    parts: &[Part],
+    database: Option<&str>,
+    limits: &Limits,
+) -> Result<Vec<Command>, Unparsed> {
+    let mut all = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text { sql, shown_only } => {
+                all.extend(effects_of(dialect, sql, *shown_only, limits)?);
+            }
+            Part::Effects(effects) => all.push(effects.clone()),
+        }
     }
     let mut commands = Vec::new();
-    for statement in &statements {
-        let effects = effects::of(statement, dialect);
-        if effects.computed_name {
-            return Err(lexical::refused("the name of a table is computed"));
+    for effects in &all {
+        if let Some(why) = effects.refused {
+            return Err(lexical::refused(why));
         }
-        append(&effects, statements.len(), &mut commands);
+        let mut attributes = attributes(effects, dialect, list);
+        attributes.insert("statements".to_owned(), all.len().into());
+        if let Some(database) = database {
+            attributes.insert("database".to_owned(), database.into());
+        }
+        append(effects, &attributes, &mut commands);
         if commands.len() > limits.commands {
             return Err(Unparsed::new(
                 UnparsedCode::TooManyCommands,
@@ -58,8 +92,34 @@ pub(super) fn statements(
     Ok(commands)
 }
 
-fn parse(dialect: SqlDialect, text: &str, limits: &Limits) -> Result<Vec<Statement>, Unparsed> {
-    let tokens = lexical::tokens(dialect, text)?;
+/// What each statement of a text does.
+fn effects_of(
+    dialect: SqlDialect,
+    text: &str,
+    shown_only: bool,
+    limits: &Limits,
+) -> Result<Vec<Effects>, Unparsed> {
+    let (statements, writes_file) = parse(dialect, text, limits)?;
+    if statements.is_empty() {
+        return Err(Unparsed::new(UnparsedCode::SqlMissing, "the SQL text has no statement"));
+    }
+    let effects = statements.iter().map(|statement| {
+        let mut effects = effects::of(statement, dialect);
+        if writes_file {
+            effects.writes_file();
+        }
+        if shown_only { effects.shown_only() } else { effects }
+    });
+    Ok(effects.collect())
+}
+
+/// The statements of a text, and whether one of them has an INTO OUTFILE.
+fn parse(
+    dialect: SqlDialect,
+    text: &str,
+    limits: &Limits,
+) -> Result<(Vec<Statement>, bool), Unparsed> {
+    let lexical::Tokens { tokens, writes_file } = lexical::tokens(dialect, text)?;
     let rules = lexical::rules(dialect);
     let mut parser = Parser::new(&*rules)
         .with_recursion_limit(limits.depth.min(MAX_PARSER_DEPTH))
@@ -74,22 +134,32 @@ fn parse(dialect: SqlDialect, text: &str, limits: &Limits) -> Result<Vec<Stateme
     })?;
     // The parser stops before an END that belongs to nothing; some databases take
     // the word for an alias and go on to the next statement.
-    if parser.peek_token_ref().token == sqlparser::tokenizer::Token::EOF {
-        Ok(statements)
+    if matches!(parser.peek_token_ref().token, Token::EOF) {
+        Ok((statements, writes_file))
     } else {
         Err(lexical::refused("something follows the last statement"))
     }
 }
 
-fn append(effects: &Effects, statements: usize, commands: &mut Vec<Command>) {
-    let mut attributes = Attributes::new();
-    attributes.insert("has_where".to_owned(), effects.has_where.into());
-    attributes.insert("tables_read".to_owned(), set(&effects.read));
+fn attributes(effects: &Effects, dialect: SqlDialect, list: &FunctionList) -> Attributes {
     let written: BTreeSet<String> =
         effects.written.iter().map(|(_, table)| table).filter(|t| !t.is_empty()).cloned().collect();
-    attributes.insert("tables_written".to_owned(), set(&written));
-    attributes.insert("functions".to_owned(), set(&effects.functions));
-    attributes.insert("statements".to_owned(), statements.into());
+    let dangerous = dangerous::among(&effects.functions, dialect, list);
+    let external: Vec<_> = effects.external.iter().copied().collect();
+    let mut attributes = Attributes::new();
+    let mut put = |name: &str, value: Value| {
+        attributes.insert(name.to_owned(), value);
+    };
+    put("has_where", effects.has_where.into());
+    put("tables_read", set(&effects.read));
+    put("tables_written", set(&written));
+    put("functions", set(&effects.functions));
+    put("dangerous_functions", set(&dangerous));
+    put("external", external.into());
+    attributes
+}
+
+fn append(effects: &Effects, attributes: &Attributes, commands: &mut Vec<Command>) {
     let command = |action: Action, table: &str| Command {
         action,
         resource: table.to_owned(),

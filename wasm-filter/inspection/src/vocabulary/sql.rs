@@ -1,6 +1,8 @@
 //! SQL statements.
 
-use super::{ActionGroup, ActionSpec, AttributeKind, Family, ResourceKind, group, required};
+use super::{
+    ActionGroup, ActionSpec, AttributeKind, Family, ResourceKind, group, optional, required,
+};
 
 /// Attributes of SQL commands.
 pub(super) static SQL: Family = Family {
@@ -22,6 +24,26 @@ pub(super) static SQL: Family = Family {
             "functions",
             AttributeKind::TextSet,
             "Every function that the statement calls, in lower case.",
+        ),
+        required(
+            "dangerous_functions",
+            AttributeKind::TextSet,
+            "Those of `functions` that are on the list of dangerous ones: they reach files, \
+             programs, other servers or settings, run SQL given as text (`execute immediate` is \
+             that statement), read tables that are not named, or wait.",
+        ),
+        required(
+            "external",
+            AttributeKind::TextSet,
+            "What the statement names outside of the database, to read or to write: `file`, \
+             `program`, `client` (the connection's own stream), `url` (an object store or \
+             server), `stage`.",
+        ),
+        optional(
+            "database",
+            AttributeKind::Text,
+            "The database, or catalog and schema, that the request (not the text) asks names \
+             without one to be looked up in.",
         ),
         required("statements", AttributeKind::Long, "How many statements the text has."),
     ],
@@ -56,11 +78,17 @@ pub(super) static ACTIONS: &[ActionSpec] = &[
         &["sql:write"],
         "CREATE of tables, views, indexes, schemas, sequences and types, and SELECT INTO.",
     ),
-    sql("sql:copy", &["sql:admin"], "COPY, LOAD DATA, UNLOAD, EXPORT."),
-    sql("sql:call", &["sql:admin"], "CALL, EXECUTE, PREPARE."),
-    sql("sql:grant", &["sql:admin"], "GRANT, REVOKE, roles and users."),
+    sql("sql:copy", &["sql:admin"], "COPY, LOAD DATA, UNLOAD, EXPORT, INTO OUTFILE."),
+    sql("sql:call", &["sql:admin"], "CALL, EXECUTE, EXECUTE IMMEDIATE, PREPARE."),
+    sql("sql:grant", &["sql:admin"], "GRANT, REVOKE, roles and users, SET ROLE."),
     sql("sql:set", &["sql:admin"], "SET, PRAGMA, USE and other session settings."),
     sql("sql:transaction", &["sql:read"], "BEGIN, COMMIT, ROLLBACK, SAVEPOINT."),
+    sql(
+        "sql:poll",
+        &["sql:read"],
+        "Asks for the state or the rows of a statement that was sent before.",
+    ),
+    sql("sql:cancel", &["sql:read"], "Ends a statement that was sent before, or its cursor."),
     sql("sql:alter", &["sql:destructive"], "ALTER, RENAME."),
     sql("sql:drop", &["sql:destructive"], "DROP."),
     sql("sql:truncate", &["sql:destructive"], "TRUNCATE."),

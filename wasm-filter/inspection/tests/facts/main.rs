@@ -5,6 +5,7 @@ mod json;
 mod mcp;
 mod paths;
 mod sql;
+mod sql_carriers;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ fn every_corpus_is_read_by_a_test() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let known = ["json", "mcp", "paths", "sql"];
+    let known = ["json", "mcp", "paths", "sql", "sql_carriers"];
     assert_eq!(names, known.iter().map(ToString::to_string).collect());
 }
 

@@ -1,101 +1,62 @@
 //! Where in a request the SQL text is, and that it is nowhere else.
 
-use super::super::{Reading, RequestHead, content, path};
+mod apis;
+mod clickhouse;
+mod plain;
+mod postgrest;
+mod query;
+mod trino;
+
+use super::super::{Reading, path};
+use super::Part;
+use super::effects::Effects;
 use crate::facts::{Unparsed, UnparsedCode};
-use crate::json::document;
-use crate::plan::{SqlCarrier, SqlDialect, SqlPlan};
+use crate::plan::{SqlCarrier, SqlPlan};
 
-/// The SQL text of a request.
-pub(super) fn text(plan: &SqlPlan, request: &Reading<'_>) -> Result<String, Unparsed> {
-    let Reading { head, body, .. } = *request;
-    if head.method != "POST" {
-        return Err(Unparsed::new(
-            UnparsedCode::MethodUnexpected,
-            "SQL is sent by POST; a statement in the query string is not read",
-        ));
+/// What a request carries.
+pub(super) struct Carried {
+    pub(super) parts: Vec<Part>,
+    /// The database, or catalog and schema, that names without one are looked up in.
+    pub(super) database: Option<String>,
+}
+
+impl Carried {
+    fn text(sql: String) -> Self {
+        Self { parts: vec![Part::Text { sql, shown_only: false }], database: None }
     }
-    if body.is_empty() {
-        return Err(content::missing());
+
+    /// What is done without SQL text.
+    fn action(name: &str) -> Self {
+        Self { parts: vec![Part::Effects(Effects::only(name))], database: None }
     }
-    let text = match &plan.statement {
-        SqlCarrier::Body => whole_body(head, body)?,
+
+    fn and(mut self, name: &str) -> Self {
+        self.parts.push(Part::Effects(Effects::only(name)));
+        self
+    }
+
+    fn within(self, database: Option<String>) -> Self {
+        Self { database: database.filter(|name| !name.is_empty()), ..self }
+    }
+}
+
+/// Reads a request by the plan's carrier.
+pub(super) fn read(plan: &SqlPlan, request: &Reading<'_>) -> Result<Carried, Unparsed> {
+    match &plan.statement {
+        SqlCarrier::Body => plain::body(plan, request).map(Carried::text),
         SqlCarrier::JsonPointer(pointer) => {
-            let document = content::json(request)?;
-            match document::lookup(&document, pointer)? {
-                Some(serde_json::Value::String(text)) => text.clone(),
-                Some(_) => {
-                    return Err(missing("the JSON value at the SQL text's place is no string"));
-                }
-                None => return Err(missing("the JSON document has no SQL text in its place")),
-            }
+            plain::json_pointer(pointer, request).map(Carried::text)
         }
-        SqlCarrier::FormField(name) => form_field(head, body, name)?,
-    };
-    refuse_second_text(plan, head.path)?;
-    Ok(text)
-}
-
-fn whole_body(head: &RequestHead<'_>, body: &[u8]) -> Result<String, Unparsed> {
-    let media_type = content::media_type(head)?;
-    let known =
-        ["", "application/sql", "application/x-sql", "text/plain", "text/sql", "text/x-sql"];
-    if !known.contains(&media_type.as_str()) {
-        return Err(content::unexpected("the content type is none of SQL or plain text"));
+        SqlCarrier::FormField(name) => plain::form(name, request).map(Carried::text),
+        SqlCarrier::Clickhouse => clickhouse::read(request),
+        SqlCarrier::Trino => trino::read(request),
+        SqlCarrier::ElasticsearchSql => apis::elasticsearch(request),
+        SqlCarrier::Snowflake => apis::snowflake(request),
+        SqlCarrier::Bigquery => apis::bigquery(request),
+        SqlCarrier::Databricks => apis::databricks(request),
+        SqlCarrier::Neon => apis::neon(request),
+        SqlCarrier::Postgrest => postgrest::read(request),
     }
-    utf8(body.to_vec())
-}
-
-fn form_field(head: &RequestHead<'_>, body: &[u8], name: &str) -> Result<String, Unparsed> {
-    if content::media_type(head)? != "application/x-www-form-urlencoded" {
-        return Err(content::unexpected(
-            "the content type is not `application/x-www-form-urlencoded`",
-        ));
-    }
-    // To some readers a semicolon separates fields, to others it does not.
-    if body.contains(&b';') {
-        return Err(missing("the form has a semicolon that is not encoded"));
-    }
-    let mut found = None;
-    for field in body.split(|&byte| byte == b'&').filter(|field| !field.is_empty()) {
-        let at = field.iter().position(|&byte| byte == b'=').unwrap_or(field.len());
-        let (key, value) = field.split_at_checked(at).unwrap_or((field, &[]));
-        let key = utf8(form_decode(key)?)?;
-        if !same_field(&key, name) {
-            continue;
-        }
-        if key != name || found.is_some() {
-            return Err(missing("the form has the SQL text's field more than once"));
-        }
-        let value = value.strip_prefix(b"=").unwrap_or(value);
-        found = Some(utf8(form_decode(value)?)?);
-    }
-    found.ok_or_else(|| missing("the form has no field with the SQL text"))
-}
-
-/// Many frameworks look for a field in the query string as well, and ClickHouse
-/// puts the parameter `query` before the body.
-fn refuse_second_text(plan: &SqlPlan, target: &str) -> Result<(), Unparsed> {
-    let name = match &plan.statement {
-        SqlCarrier::FormField(name) => name,
-        SqlCarrier::Body if plan.dialect == SqlDialect::Clickhouse => "query",
-        SqlCarrier::Body | SqlCarrier::JsonPointer(_) => return Ok(()),
-    };
-    let query = target.split_once('?').map_or("", |(_, query)| query);
-    for field in query.split(['&', ';']) {
-        let key = field.split('=').next().unwrap_or_default();
-        if same_field(&utf8(form_decode(key.as_bytes())?)?, name) {
-            return Err(missing("the query string has SQL text as well"));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a reader that is liberal with case, or makes arrays of `name[]` as PHP
-/// does, may take `key` for `name`.
-fn same_field(key: &str, name: &str) -> bool {
-    let key = key.trim();
-    let base = key.split('[').next().unwrap_or(key);
-    key == name || base.to_lowercase() == name.to_lowercase()
 }
 
 fn form_decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
@@ -126,4 +87,19 @@ fn utf8(bytes: Vec<u8>) -> Result<String, Unparsed> {
 
 fn missing(why: &str) -> Unparsed {
     Unparsed::new(UnparsedCode::SqlMissing, why)
+}
+
+fn no_endpoint() -> Unparsed {
+    Unparsed::new(
+        UnparsedCode::EndpointUnknown,
+        "the method and the path are none of the API that carries the SQL",
+    )
+}
+
+fn malformed(why: &str) -> Unparsed {
+    Unparsed::new(UnparsedCode::FieldMalformed, why)
+}
+
+fn mismatch(why: &str) -> Unparsed {
+    Unparsed::new(UnparsedCode::HeaderMismatch, why)
 }

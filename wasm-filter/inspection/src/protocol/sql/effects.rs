@@ -22,7 +22,7 @@ use crate::facts::Action;
 use crate::plan::SqlDialect;
 
 /// What one statement does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Effects {
     /// What is written, by which action; the empty name is the service.
     pub(super) written: Vec<(Action, String)>,
@@ -35,9 +35,11 @@ pub(super) struct Effects {
     /// Whether every UPDATE and DELETE in it has a WHERE that limits it or, where
     /// there is none of them, every SELECT from a table.
     pub(super) has_where: bool,
-    /// Whether a table's name is computed (Snowflake's `IDENTIFIER(…)`), so that
-    /// what is touched cannot be said.
-    pub(super) computed_name: bool,
+    /// What it names outside of the database.
+    pub(super) external: BTreeSet<&'static str>,
+    /// Why what it does cannot be said: a table's name is computed, or it changes how
+    /// the next text is read.
+    pub(super) refused: Option<&'static str>,
 }
 
 /// What `statement` does.
@@ -49,15 +51,33 @@ pub(super) fn of(statement: &Statement, dialect: SqlDialect) -> Effects {
     };
     super::walk::walk(shown, &mut walk);
     let effects = walk.finish();
-    if targets::only_shows(statement) { shown_only(effects) } else { effects }
+    if targets::only_shows(statement) { effects.shown_only() } else { effects }
 }
 
-/// A statement that is explained and not executed touches what it names, and
-/// writes nothing.
-fn shown_only(effects: Effects) -> Effects {
-    let mut read = effects.read;
-    read.extend(effects.written.into_iter().map(|(_, table)| table).filter(|t| !t.is_empty()));
-    Effects { written: Vec::new(), read, read_action: action("sql:explain"), ..effects }
+impl Effects {
+    /// What a request does that has no SQL text: `action`, on nothing yet.
+    pub(super) fn only(name: &str) -> Self {
+        Self { read_action: action(name), ..Walk::new(SqlDialect::Generic).finish() }
+    }
+
+    /// Writes `table`.
+    pub(super) fn writes(&mut self, name: &str, table: String) {
+        self.written.push((action(name), table));
+    }
+
+    /// The same, explained and not run: it touches what it names and writes nothing.
+    pub(super) fn shown_only(mut self) -> Self {
+        let written = std::mem::take(&mut self.written);
+        self.read.extend(written.into_iter().map(|(_, table)| table).filter(|t| !t.is_empty()));
+        self.read_action = action("sql:explain");
+        self
+    }
+
+    /// Its rows go to a file of the server.
+    pub(super) fn writes_file(&mut self) {
+        self.external.insert("file");
+        self.writes("sql:copy", String::new());
+    }
 }
 
 /// An action that stands in the vocabulary. A test gives every name that is used
@@ -71,7 +91,8 @@ struct Walk {
     written: Vec<(Action, String)>,
     read: BTreeSet<String>,
     functions: BTreeSet<String>,
-    computed_name: bool,
+    external: BTreeSet<&'static str>,
+    refused: Option<&'static str>,
     /// Names that are no reads: the addresses of nodes of the tree that is walked.
     not_read: HashSet<usize>,
     scopes: Scopes,
@@ -102,7 +123,8 @@ impl Walk {
             written: Vec::new(),
             read: BTreeSet::new(),
             functions: BTreeSet::new(),
-            computed_name: false,
+            external: BTreeSet::new(),
+            refused: None,
             not_read: HashSet::new(),
             scopes: Scopes::default(),
             limited: Limited::default(),
@@ -118,7 +140,8 @@ impl Walk {
             read: self.read,
             read_action: action("sql:select"),
             functions: self.functions,
-            computed_name: self.computed_name,
+            external: self.external,
+            refused: self.refused,
         }
     }
 
@@ -147,7 +170,10 @@ impl Walk {
     }
 
     fn name(&mut self, name: &ObjectName) -> String {
-        self.computed_name |= name.0.iter().any(|part| matches!(part, ObjectNamePart::Function(_)));
+        if name.0.iter().any(|part| matches!(part, ObjectNamePart::Function(_))) {
+            self.refused = Some("the name of a table is computed");
+        }
+        self.external.extend(names::outside(name, self.dialect));
         names::table(name, self.dialect)
     }
 
@@ -182,7 +208,15 @@ impl Walk {
     }
 
     fn calls(&mut self, name: &ObjectName) {
-        self.functions.insert(names::function(name));
+        let name = names::function(name);
+        let computes = matches!(
+            self.dialect,
+            SqlDialect::Snowflake | SqlDialect::Databricks | SqlDialect::Generic
+        );
+        if computes && name == "identifier" {
+            self.refused = Some("the name of a table is computed");
+        }
+        self.functions.insert(name);
     }
 
     fn insert(&mut self, insert: &Insert) {
@@ -424,6 +458,10 @@ impl Visitor for Walk {
             }
             TableFactor::Function { name, .. } => self.calls(name),
             TableFactor::SemanticView { name, .. } => self.reads_table(name),
+            // Snowflake's TABLE('name') and TABLE($name).
+            TableFactor::TableFunction { expr, .. } if !matches!(expr, Expr::Function(_)) => {
+                self.refused = Some("the name of a table is computed");
+            }
             _ => {}
         }
         ControlFlow::Continue(())

@@ -3,6 +3,7 @@
 //! be deeper than the stack.
 
 mod quoting;
+mod rewrite;
 mod trino;
 
 use sqlparser::dialect::{
@@ -43,8 +44,15 @@ pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
     }
 }
 
+/// The tokens of a text.
+pub(super) struct Tokens {
+    pub(super) tokens: Vec<TokenWithSpan>,
+    /// Whether there was an INTO OUTFILE, which the parser does not know.
+    pub(super) writes_file: bool,
+}
+
 /// The tokens of `text`.
-pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpan>, Unparsed> {
+pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Tokens, Unparsed> {
     check_text(dialect, text)?;
     let rules = rules(dialect);
     let tokens = Tokenizer::new(&*rules, text).tokenize_with_location().map_err(|error| {
@@ -65,7 +73,7 @@ pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpa
                 if matches!(word.keyword, Keyword::UPDATE | Keyword::DELETE));
         }
     }
-    Ok(tokens)
+    Ok(rewrite::rewrite(dialect, tokens))
 }
 
 /// The text is refused though it may parse.
@@ -100,7 +108,11 @@ fn check_text(dialect: SqlDialect, text: &str) -> Result<(), Unparsed> {
     if executable && matches!(dialect, SqlDialect::Mysql | SqlDialect::Generic) {
         return Err(refused("the SQL text has a comment that MySQL executes"));
     }
-    if dialect == SqlDialect::Generic && ["\\'", "\\\"", "\\`"].iter().any(|s| text.contains(s)) {
+    if dialect == SqlDialect::Databricks && text.contains("${") {
+        return Err(refused("the SQL text has a variable that is replaced before it is read"));
+    }
+    let backslashes = matches!(dialect, SqlDialect::Generic | SqlDialect::Redshift);
+    if backslashes && ["\\'", "\\\"", "\\`"].iter().any(|s| text.contains(s)) {
         return Err(refused(
             "the SQL text has a backslash before a quote, which dialects read differently",
         ));
@@ -124,10 +136,31 @@ fn check_token(dialect: SqlDialect, token: &Token) -> Result<(), Unparsed> {
         Token::DollarQuotedString(_)
             if !matches!(
                 dialect,
-                SqlDialect::Postgresql | SqlDialect::Snowflake | SqlDialect::Clickhouse
+                SqlDialect::Postgresql
+                    | SqlDialect::Redshift
+                    | SqlDialect::Snowflake
+                    | SqlDialect::Clickhouse
             ) =>
         {
             Err(refused("the SQL text has a dollar-quoted string, which the dialect has not"))
+        }
+        Token::DollarQuotedString(text)
+            if text.tag.as_ref().is_some_and(|tag| {
+                dialect == SqlDialect::Snowflake || tag.starts_with(|c: char| c.is_ascii_digit())
+            }) =>
+        {
+            Err(refused("the SQL text has a dollar quote that the dialect has not"))
+        }
+        Token::HexStringLiteral(digits)
+            if !digits.chars().all(|c| c.is_ascii_hexdigit() || c.is_whitespace()) =>
+        {
+            Err(refused("the SQL text has a hexadecimal string that is none"))
+        }
+        Token::Placeholder(name) if name == "$" => {
+            Err(refused("the SQL text has a dollar sign that stands for nothing"))
+        }
+        Token::Word(word) if word.value.eq_ignore_ascii_case("uescape") => {
+            Err(refused("the SQL text has an escape character of its own"))
         }
         Token::CopyData { .. } => {
             Err(refused("the SQL text has inline data, which may be statements"))

@@ -48,6 +48,23 @@ pub(super) fn of_idents(parts: &[&Ident], dialect: SqlDialect) -> String {
     folded.iter().map(quote).collect::<Vec<_>>().join(".")
 }
 
+/// What a table's name says of a place outside of the database: a Snowflake stage, or
+/// files that Databricks reads by their path.
+pub(super) fn outside(name: &ObjectName, dialect: SqlDialect) -> Option<&'static str> {
+    let mut parts = name.0.iter().map(part_ident);
+    let first = parts.next()?.value.as_str();
+    match dialect {
+        SqlDialect::Snowflake if first.starts_with('@') => Some("stage"),
+        SqlDialect::Snowflake if first.contains("://") => Some("url"),
+        SqlDialect::Databricks => match parts.next()?.value.as_str() {
+            path if path.contains("://") => Some("url"),
+            path if path.contains('/') => Some("file"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// A function's name, in lower case.
 pub(super) fn function(name: &ObjectName) -> String {
     let parts: Vec<_> = name.0.iter().map(|part| part_ident(part).value.to_lowercase()).collect();

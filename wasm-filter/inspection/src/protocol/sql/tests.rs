@@ -23,7 +23,7 @@ const DIALECTS: [SqlDialect; 10] = [
 ];
 
 fn read(dialect: SqlDialect, sql: &str) -> Result<Vec<Command>, Unparsed> {
-    let plan = SqlPlan { dialect, statement: SqlCarrier::Body };
+    let plan = SqlPlan::new(dialect, SqlCarrier::Body);
     let of_type = [("content-type", "application/sql")];
     commands(&plan, &reading(&head("/sql", &of_type), sql.as_bytes(), &Limits::default()))
 }
@@ -283,7 +283,7 @@ fn sql_is_taken_from_one_form_field_and_no_other() {
 
 #[test]
 fn sql_comes_by_post_only() {
-    let plan = SqlPlan { dialect: SqlDialect::Sqlite, statement: SqlCarrier::Body };
+    let plan = SqlPlan::new(SqlDialect::Sqlite, SqlCarrier::Body);
     for method in ["GET", "PUT", "post"] {
         let head = RequestHead { method, ..head("/sql", &[("content-type", "application/sql")]) };
         let read = commands(&plan, &reading(&head, b"SELECT 1", &Limits::default()));
