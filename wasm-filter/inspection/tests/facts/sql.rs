@@ -64,7 +64,7 @@ impl SqlFacts {
 #[test]
 fn sql_makes_the_facts_that_were_reviewed() {
     let mut wrong = Vec::new();
-    for case in cases::<SqlCase>("sql", 40) {
+    for case in cases::<SqlCase>("sql", 400) {
         let dialect = case.dialect.unwrap_or(SqlDialect::Generic);
         let plan = ProtocolPlan::Sql(SqlPlan::new(dialect, SqlCarrier::Body));
         let head = head("POST", "/sql", &[("content-type", "application/sql")]);

@@ -222,6 +222,8 @@ impl Walk {
     fn insert(&mut self, insert: &Insert) {
         let insert_action = action("sql:insert");
         match &insert.table {
+            // Snowflake's INSERT ALL has its targets in clauses only.
+            TableObject::TableName(name) if name.0.is_empty() => self.target(name),
             TableObject::TableName(name) => {
                 self.target(name);
                 if insert.overwrite {

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::super::dangerous::EXECUTE_IMMEDIATE;
 use super::super::names;
 use super::{Walk, action};
+use crate::plan::SqlDialect;
 
 const READS_DIFFERENTLY: &str = "a setting would change how the next SQL text is read";
 
@@ -101,6 +102,8 @@ impl Walk {
                 self.unlimited();
                 self.acts_on("sql:truncate", truncate.table_names.iter().map(|table| &table.name));
             }
+
+            Statement::OptimizeTable { name, .. } => self.acts_on("sql:other", [name]),
 
             Statement::AlterTable(alter) => {
                 self.unlimited();
@@ -281,7 +284,9 @@ impl Walk {
         if create.external || create.location.is_some() {
             self.external.insert("url");
         }
-        self.engine(&create.table_options);
+        if matches!(self.dialect, SqlDialect::Clickhouse | SqlDialect::Generic) {
+            self.engine(&create.table_options);
+        }
         if create.or_replace {
             self.unlimited();
             self.acts_on("sql:drop", [&create.name]);

@@ -301,7 +301,7 @@ impl Scan<'_> {
             return Ok(false);
         }
         let prefix = self.before(1).filter(|_| !self.before(2).is_some_and(is_name));
-        if c == '"' && prefix == Some('&') && matches!(self.before(2), Some('u' | 'U')) {
+        if c == '"' && self.before(1) == Some('&') && matches!(self.before(2), Some('u' | 'U')) {
             return Err(refused("the SQL text has a name with Unicode escapes"));
         }
         if self.rules.raw_prefix && matches!(prefix, Some('r' | 'R')) {
