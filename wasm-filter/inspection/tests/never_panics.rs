@@ -92,14 +92,36 @@ fn plans() -> impl Strategy<Value = ProtocolPlan> {
         json!("mcp"),
         json!({ "json": { "fields": { "email": "/email", "n": "/n/0" } } }),
     ];
-    for dialect in
-        ["generic", "postgresql", "mysql", "sqlite", "clickhouse", "snowflake", "bigquery"]
-    {
+    let dialects = [
+        "generic",
+        "postgresql",
+        "mysql",
+        "sqlite",
+        "clickhouse",
+        "snowflake",
+        "bigquery",
+        "databricks",
+        "redshift",
+        "trino",
+    ];
+    for dialect in dialects {
         for statement in
             [json!("body"), json!({ "json_pointer": "/query" }), json!({ "form_field": "q" })]
         {
             plans.push(json!({ "sql": { "dialect": dialect, "statement": statement } }));
         }
+    }
+    for (carrier, dialect) in [
+        ("clickhouse", "clickhouse"),
+        ("trino", "trino"),
+        ("elasticsearch_sql", "generic"),
+        ("snowflake", "snowflake"),
+        ("bigquery", "bigquery"),
+        ("databricks", "databricks"),
+        ("neon", "postgresql"),
+        ("postgrest", "postgresql"),
+    ] {
+        plans.push(json!({ "sql": { "dialect": dialect, "statement": carrier } }));
     }
     prop::sample::select(plans).prop_map(|plan: Value| serde_json::from_value(plan).unwrap())
 }

@@ -11,7 +11,7 @@ use super::JsonPointer;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SqlPlan {
-    /// The dialect of the text.
+    /// The dialect of the text; that of the API, where `statement` names one.
     pub dialect: SqlDialect,
     /// Where in the body the text is, or the name of the API that carries it.
     pub statement: SqlCarrier,
@@ -25,6 +25,24 @@ impl SqlPlan {
     pub const fn new(dialect: SqlDialect, statement: SqlCarrier) -> Self {
         let dangerous_functions = FunctionList { add: BTreeSet::new(), remove: BTreeSet::new() };
         Self { dialect, statement, dangerous_functions }
+    }
+
+    /// Why the plan cannot be meant, if it cannot.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        let of_carrier = match self.statement {
+            SqlCarrier::FormField(ref field) if field.is_empty() => {
+                return Some("takes SQL from a form field without a name");
+            }
+            SqlCarrier::Clickhouse => SqlDialect::Clickhouse,
+            SqlCarrier::Trino => SqlDialect::Trino,
+            SqlCarrier::Snowflake => SqlDialect::Snowflake,
+            SqlCarrier::Bigquery => SqlDialect::Bigquery,
+            SqlCarrier::Databricks => SqlDialect::Databricks,
+            SqlCarrier::Neon | SqlCarrier::Postgrest => SqlDialect::Postgresql,
+            _ => self.dialect,
+        };
+        // These read text by their own rules; by others', it would be read wrongly.
+        (of_carrier != self.dialect).then_some("reads SQL by another dialect than its API has")
     }
 }
 

@@ -28,6 +28,9 @@ use crate::plan::{FunctionList, Limits, SqlDialect, SqlPlan};
 /// [`lexical`], a release build stays within 640 KiB of stack; Wasm has 1 MiB.
 const MAX_PARSER_DEPTH: usize = 32;
 
+/// How many SQL texts may be inside each other as strings.
+const MAX_TEXTS: usize = 3;
+
 /// What a request carries: SQL text, or what it does without any.
 enum Part {
     Text {
@@ -66,7 +69,7 @@ fn commands_of(
     for part in parts {
         match part {
             Part::Text { sql, shown_only } => {
-                all.extend(effects_of(dialect, sql, *shown_only, limits)?);
+                all.extend(effects_of(dialect, sql, *shown_only, limits, MAX_TEXTS)?);
             }
             Part::Effects(effects) => all.push(effects.clone()),
         }
@@ -92,25 +95,40 @@ fn commands_of(
     Ok(commands)
 }
 
-/// What each statement of a text does.
+/// What each statement of a text does, and of the texts in it, of which there may be so
+/// many in each other.
 fn effects_of(
     dialect: SqlDialect,
     text: &str,
     shown_only: bool,
     limits: &Limits,
+    texts: usize,
 ) -> Result<Vec<Effects>, Unparsed> {
+    let inner_texts = texts.checked_sub(1).ok_or_else(|| {
+        Unparsed::new(UnparsedCode::TooDeep, "the SQL text has too many texts in each other")
+    })?;
     let (statements, writes_file) = parse(dialect, text, limits)?;
     if statements.is_empty() {
         return Err(Unparsed::new(UnparsedCode::SqlMissing, "the SQL text has no statement"));
     }
-    let effects = statements.iter().map(|statement| {
+    let mut all = Vec::new();
+    for statement in &statements {
         let mut effects = effects::of(statement, dialect);
         if writes_file {
             effects.writes_file();
         }
-        if shown_only { effects.shown_only() } else { effects }
-    });
-    Ok(effects.collect())
+        all.push(if shown_only { effects.shown_only() } else { effects });
+        let Some(inner) = effects::text_in(statement) else { continue };
+        match effects_of(dialect, inner, shown_only, limits, inner_texts) {
+            Ok(effects) => all.extend(effects),
+            // It may be of another language; that it is run is known.
+            Err(unparsed)
+                if matches!(statement, Statement::Execute { .. })
+                    && unparsed.code != UnparsedCode::TooDeep => {}
+            Err(unparsed) => return Err(unparsed),
+        }
+    }
+    Ok(all)
 }
 
 /// The statements of a text, and whether one of them has an INTO OUTFILE.

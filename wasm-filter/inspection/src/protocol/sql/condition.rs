@@ -35,6 +35,11 @@ pub(super) fn limits(condition: Option<&Expr>, tables: &[String], dialect: SqlDi
     condition.is_some_and(|condition| Reader { tables, dialect }.some_only(condition, true))
 }
 
+/// The text that `expr` is, if it is one literally.
+pub(super) fn literal_text(expr: &Expr) -> Option<&str> {
+    string(expr)
+}
+
 struct Reader<'t> {
     tables: &'t [String],
     dialect: SqlDialect,
@@ -120,6 +125,7 @@ fn always(expr: &Expr, tables: &[String]) -> Option<bool> {
                 matches_all(string(right)?).then_some(false)
             }
             Op::PGLikeMatch | Op::PGILikeMatch => likes_all(string(right)?).then_some(true),
+            Op::Glob => string(right)?.bytes().all(|byte| byte == b'*').then_some(true),
             _ => None,
         },
         Expr::IsNotDistinctFrom(left, right) => same(left, right).then_some(true),
@@ -183,10 +189,8 @@ fn matches_all(pattern: &str) -> bool {
     match group.unwrap_or(inner) {
         // An empty pattern is found in every text, `^$` only in the empty one.
         "" => ended.is_none() || !pattern.starts_with('^'),
-        ".*" | ".*?" | "[\\s\\S]*" => true,
-        // Found somewhere in every text that is not empty.
-        "." | ".+" | "[\\s\\S]" | "[\\s\\S]+" => true,
-        _ => false,
+        // These are found in every text, or in every one that is not empty.
+        other => [".*", ".*?", ".", ".+", "[\\s\\S]", "[\\s\\S]*", "[\\s\\S]+"].contains(&other),
     }
 }
 

@@ -183,6 +183,25 @@ fn text_that_nests_or_chains_too_deep_is_refused_before_it_is_parsed() {
 }
 
 #[test]
+fn texts_in_each_other_are_bounded() {
+    let mut sql = "SELECT 1".to_owned();
+    for depth in 0..6 {
+        let read = read(SqlDialect::Trino, &sql);
+        assert_eq!(code(read), (depth > 2).then_some(UnparsedCode::TooDeep), "{sql}");
+        sql = format!("EXECUTE IMMEDIATE '{}'", sql.replace('\'', "''"));
+    }
+}
+
+#[test]
+fn a_plan_reads_an_api_by_its_own_dialect() {
+    let plan = |dialect, statement| SqlPlan::new(dialect, statement).contradiction();
+    assert_eq!(plan(SqlDialect::Trino, SqlCarrier::Trino), None);
+    assert_eq!(plan(SqlDialect::Mysql, SqlCarrier::ElasticsearchSql), None);
+    assert!(plan(SqlDialect::Generic, SqlCarrier::Neon).is_some());
+    assert!(plan(SqlDialect::Generic, SqlCarrier::FormField(String::new())).is_some());
+}
+
+#[test]
 fn long_lists_are_not_deep() {
     let rows: Vec<_> = (0..2_000).map(|id| format!("({id}, 'x' || 'y', -1)")).collect();
     let insert = format!("INSERT INTO t (a, b, c) VALUES {}", rows.join(", "));
@@ -212,9 +231,17 @@ fn a_refusal_says_where_and_does_not_quote() {
 
 #[test]
 fn every_action_that_a_statement_can_have_is_in_the_vocabulary() {
-    let used =
-        include_str!("effects.rs").split('"').chain(include_str!("effects/targets.rs").split('"'));
-    let used: BTreeSet<_> = used.filter(|text| text.starts_with("sql:")).collect();
+    let sources = [
+        include_str!("effects.rs"),
+        include_str!("effects/rows.rs"),
+        include_str!("effects/targets.rs"),
+        include_str!("carrier/apis.rs"),
+        include_str!("carrier/clickhouse.rs"),
+        include_str!("carrier/postgrest.rs"),
+        include_str!("carrier/trino.rs"),
+    ];
+    let used: BTreeSet<_> = sources.iter().flat_map(|source| source.split('"')).collect();
+    let used: BTreeSet<_> = used.into_iter().filter(|text| text.starts_with("sql:")).collect();
     assert!(used.len() > 15, "{used:?}");
     for name in used {
         assert!(Action::named(name).is_some(), "{name}");

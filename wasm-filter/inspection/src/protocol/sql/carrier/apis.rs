@@ -97,7 +97,7 @@ pub(super) fn bigquery(request: &Reading<'_>) -> Result<Carried, Unparsed> {
     query::only(head, &known)?;
     let rest = path.as_str().strip_prefix("/bigquery/v2/projects").ok_or_else(no_endpoint)?;
     let body = match (head.method, segments(rest)?.as_slice()) {
-        ("GET", [_, "queries", _] | [_, "jobs"] | [_, "jobs", _]) => {
+        ("GET", [_, "queries" | "jobs", _] | [_, "jobs"]) => {
             return Ok(Carried::action("sql:poll"));
         }
         ("POST", [_, "jobs", _, "cancel"]) => return Ok(Carried::action("sql:cancel")),

@@ -3,8 +3,8 @@
 
 use sqlparser::ast::{
     AlterTableOperation, CopySource, CopyTarget, CreateTable, CreateTableLikeKind,
-    CreateTableOptions, Expr, ObjectName, ObjectType, RenameTableNameKind, Reset, ResetStatement,
-    Set, SqlOption, Statement, Use, UtilityOption, Value,
+    CreateTableOptions, Expr, Function, ObjectName, ObjectType, RenameTableNameKind, Reset,
+    ResetStatement, Set, SqlOption, Statement, Use, UtilityOption, Value,
 };
 
 use super::super::dangerous::EXECUTE_IMMEDIATE;
@@ -173,17 +173,13 @@ impl Walk {
                 self.acts("sql:copy");
             }
 
-            Statement::Call(function) => {
-                self.calls(&function.name);
+            Statement::Call(Function { name, .. })
+            | Statement::Execute { name: Some(name), .. } => {
+                self.calls(name);
                 self.acts("sql:call");
             }
-            Statement::Execute { name, .. } => {
-                match name {
-                    Some(name) => self.calls(name),
-                    None => {
-                        self.functions.insert(EXECUTE_IMMEDIATE.to_owned());
-                    }
-                }
+            Statement::Execute { name: None, .. } => {
+                self.functions.insert(EXECUTE_IMMEDIATE.to_owned());
                 self.acts("sql:call");
             }
             // What is prepared is run sooner or later: it is walked as if it were run.
@@ -198,7 +194,8 @@ impl Walk {
             | Statement::CreateRole(_)
             | Statement::AlterRole { .. }
             | Statement::CreateUser(_)
-            | Statement::AlterUser(_) => self.acts("sql:grant"),
+            | Statement::AlterUser(_)
+            | Statement::Use(Use::Role(_) | Use::SecondaryRoles(_)) => self.acts("sql:grant"),
 
             Statement::Set(set) => self.set(set),
             Statement::Reset(ResetStatement { reset }) => match reset {
@@ -206,7 +203,6 @@ impl Walk {
                 Reset::SessionAuthorization => self.acts("sql:grant"),
                 Reset::ALL => self.acts("sql:set"),
             },
-            Statement::Use(Use::Role(_) | Use::SecondaryRoles(_)) => self.acts("sql:grant"),
             Statement::Use(_)
             | Statement::Pragma { .. }
             | Statement::AlterSession { .. }

@@ -219,7 +219,7 @@ impl Scan<'_> {
             if comment || self.quoted(c)? {
                 return Ok(Some(Cut { line: self.line, column: self.column, comment }));
             }
-            self.check_plain(c)?;
+            check_plain(c)?;
             self.advance(1);
         }
         Ok(None)
@@ -313,14 +313,14 @@ impl Scan<'_> {
         let three =
             self.rules.triples && c != '`' && self.peek(1) == Some(c) && self.peek(2) == Some(c);
         self.advance(if three { 3 } else { 1 });
-        self.to_end(end, backslash, three);
+        self.close(end, backslash, three);
         if escapes && self.goes_on() {
             return Err(refused("a string with escapes goes on after white space"));
         }
         Ok(true)
     }
 
-    fn to_end(&mut self, end: char, backslash: bool, three: bool) {
+    fn close(&mut self, end: char, backslash: bool, three: bool) {
         while let Some(c) = self.peek(0) {
             if c == '\\' && backslash {
                 self.advance(2);
@@ -373,18 +373,18 @@ impl Scan<'_> {
         }
         true
     }
+}
 
-    /// Outside of quotes, what is no letter or digit of any script is ASCII: other
-    /// white space, quotes and signs are to some readers what they look like.
-    fn check_plain(&self, c: char) -> Result<(), Unparsed> {
-        if c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}') {
-            return Err(refused("the SQL text has a control character"));
-        }
-        if !c.is_ascii() && !c.is_alphanumeric() {
-            return Err(refused("the SQL text has a sign or a space that is not ASCII"));
-        }
-        Ok(())
+/// Outside of quotes, what is no letter or digit of any script is ASCII: other
+/// white space, quotes and signs are to some readers what they look like.
+fn check_plain(c: char) -> Result<(), Unparsed> {
+    if c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{c}') {
+        return Err(refused("the SQL text has a control character"));
     }
+    if !c.is_ascii() && !c.is_alphanumeric() {
+        return Err(refused("the SQL text has a sign or a space that is not ASCII"));
+    }
+    Ok(())
 }
 
 /// Whether a character may be part of a name, in any dialect.
