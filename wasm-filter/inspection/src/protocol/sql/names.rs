@@ -4,11 +4,15 @@
 //! got round by `USERS` or `public."users"`:
 //!
 //! - PostgreSQL: unquoted parts in lower case, quoted parts as written, cut at 63
-//!   bytes; the schemas `public` and `pg_catalog` left out.
+//!   bytes; the database, and the schemas `public` and `pg_catalog`, left out.
 //! - SQLite: lower case, the schema `main` left out.
-//! - MySQL, Snowflake, Databricks, Redshift, Trino, generic: lower case, quoted or not. Where the database has
-//!   two names that differ in case, they are one to policies.
+//! - MySQL, Snowflake, Databricks, Trino, generic: lower case, quoted or not. Where the
+//!   database has two names that differ in case, they are one to policies.
+//! - Redshift: the same, `public` and `pg_catalog` left out.
 //! - ClickHouse, BigQuery: as written; there, names have case.
+//!
+//! Otherwise a name is as qualified as it is written: what `users` alone stands for
+//! depends on the session, so policies name both, `users` and `crm.users`.
 //!
 //! Parts are joined by dots. A part with a dot in it is in double quotes, but for
 //! BigQuery, where a quoted name may hold the whole path.
@@ -29,9 +33,14 @@ pub(super) fn table(name: &ObjectName, dialect: SqlDialect) -> String {
 /// A table's name from its parts.
 pub(super) fn of_idents(parts: &[&Ident], dialect: SqlDialect) -> String {
     let folded: Vec<_> = parts.iter().map(|part| fold(part, dialect)).collect();
-    let folded: &[String] = match (dialect, folded.as_slice()) {
-        (SqlDialect::Postgresql, [schema, rest @ ..])
-            if !rest.is_empty() && (schema == "public" || schema == "pg_catalog") =>
+    // PostgreSQL has no other database to name than the one that is connected to.
+    let folded = match (dialect, folded.as_slice()) {
+        (SqlDialect::Postgresql, [_, rest @ ..]) if rest.len() == 2 => rest,
+        (_, all) => all,
+    };
+    let folded: &[String] = match (dialect, folded) {
+        (SqlDialect::Postgresql | SqlDialect::Redshift, [schema, rest @ ..])
+            if rest.len() == 1 && (schema == "public" || schema == "pg_catalog") =>
         {
             rest
         }
