@@ -8,7 +8,8 @@ use super::Tokens;
 use crate::plan::SqlDialect;
 
 /// The tokens that the parser gets: `TABLE t` as a statement becomes `SELECT * FROM t`,
-/// and MySQL's `INTO OUTFILE '…'` is noted and left out.
+/// MySQL's `INTO OUTFILE '…'` is noted and left out, and ClickHouse's `{name:Type}` is
+/// a placeholder.
 pub(super) fn rewrite(dialect: SqlDialect, tokens: Vec<TokenWithSpan>) -> Tokens {
     let outfile = matches!(dialect, SqlDialect::Mysql | SqlDialect::Generic);
     let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
@@ -48,9 +49,59 @@ pub(super) fn rewrite(dialect: SqlDialect, tokens: Vec<TokenWithSpan>) -> Tokens
         }
         out.push(token);
     }
+    if dialect == SqlDialect::Clickhouse {
+        out = parameters(out);
+    }
     Tokens { tokens: out, writes_file }
 }
 
 fn is(token: &TokenWithSpan, keyword: Keyword) -> bool {
     matches!(&token.token, Token::Word(word) if word.keyword == keyword)
+}
+
+/// ClickHouse's `{name:Type}` in the place of a value, as the placeholder that it is.
+/// One for an identifier becomes what never parses: what it names is not in the text.
+fn parameters(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
+    let mut out: Vec<TokenWithSpan> = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let closes = matches!(token.token, Token::RBrace);
+        out.push(token);
+        if closes
+            && let Some(open) = out.iter().rposition(|t| matches!(t.token, Token::LBrace))
+            && let Some(stands_for) = parameter(out.get(open..).unwrap_or_default())
+        {
+            out.truncate(open);
+            out.push(stands_for);
+        }
+    }
+    out
+}
+
+/// What stands for `{name:Type}` or `{name:Type(…)}`, if the tokens are one.
+fn parameter(tokens: &[TokenWithSpan]) -> Option<TokenWithSpan> {
+    let span = tokens.first()?.span;
+    let mut tokens = tokens.iter().map(|t| &t.token).filter(|t| !matches!(t, Token::Whitespace(_)));
+    let (Some(Token::LBrace), Some(Token::Word(_)), Some(Token::Colon), Some(Token::Word(kind))) =
+        (tokens.next(), tokens.next(), tokens.next(), tokens.next())
+    else {
+        return None;
+    };
+    let of_type = tokens.all(|token| {
+        matches!(
+            token,
+            Token::Word(_)
+                | Token::Number(..)
+                | Token::LParen
+                | Token::RParen
+                | Token::Comma
+                | Token::SingleQuotedString(_)
+                | Token::RBrace
+        )
+    });
+    let stands_for = if kind.value.eq_ignore_ascii_case("identifier") {
+        Token::Backslash
+    } else {
+        Token::Placeholder("?".to_owned())
+    };
+    of_type.then(|| TokenWithSpan::new(stands_for, span))
 }
