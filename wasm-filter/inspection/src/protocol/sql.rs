@@ -1,8 +1,9 @@
 //! SQL over HTTP: every statement of the text, and every table that it touches.
 //!
 //! A statement gives one command for each table it writes, one `sql:select` for
-//! each table it reads, and one on the service when it names no table; all of them
-//! share the attributes of the statement.
+//! each table it reads, and one on the service when it names no table; one that calls a
+//! dangerous function is a `sql:call` besides. All of them share the attributes of the
+//! statement.
 
 mod carrier;
 mod condition;
@@ -177,7 +178,10 @@ fn attributes(effects: &Effects, dialect: SqlDialect, list: &FunctionList) -> At
     attributes
 }
 
+/// The commands of one statement. One that calls a dangerous function is a call as
+/// well, so that it never passes for the harmless statement around it.
 fn append(effects: &Effects, attributes: &Attributes, commands: &mut Vec<Command>) {
+    let before = commands.len();
     let command = |action: Action, table: &str| Command {
         action,
         resource: table.to_owned(),
@@ -187,6 +191,14 @@ fn append(effects: &Effects, attributes: &Attributes, commands: &mut Vec<Command
     commands.extend(effects.read.iter().map(|table| command(effects.read_action, table)));
     if effects.written.is_empty() && effects.read.is_empty() {
         commands.push(command(effects.read_action, ""));
+    }
+    let dangerous = attributes.get("dangerous_functions").and_then(Value::as_array);
+    let is = |action: Action, name| action.name() == name;
+    if dangerous.is_some_and(|functions| !functions.is_empty())
+        && !is(effects.read_action, "sql:explain")
+        && !commands.iter().skip(before).any(|command| is(command.action, "sql:call"))
+    {
+        commands.push(command(effects::action("sql:call"), ""));
     }
 }
 

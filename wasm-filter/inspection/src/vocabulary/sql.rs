@@ -23,7 +23,8 @@ pub(super) static SQL: Family = Family {
         required(
             "functions",
             AttributeKind::TextSet,
-            "Every function that the statement calls, in lower case.",
+            "Every function that the statement calls by its name, in lower case; not those that \
+             views, triggers, operators and types call.",
         ),
         required(
             "dangerous_functions",
@@ -79,7 +80,12 @@ pub(super) static ACTIONS: &[ActionSpec] = &[
         "CREATE of tables, views, indexes, schemas, sequences and types, and SELECT INTO.",
     ),
     sql("sql:copy", &["sql:admin"], "COPY, LOAD DATA, UNLOAD, EXPORT, INTO OUTFILE."),
-    sql("sql:call", &["sql:admin"], "CALL, EXECUTE, EXECUTE IMMEDIATE, PREPARE."),
+    sql(
+        "sql:call",
+        &["sql:admin"],
+        "CALL, EXECUTE, EXECUTE IMMEDIATE, PREPARE; besides its own action, any statement that \
+         calls a dangerous function.",
+    ),
     sql("sql:grant", &["sql:admin"], "GRANT, REVOKE, roles and users, SET ROLE."),
     sql("sql:set", &["sql:admin"], "SET, PRAGMA, USE and other session settings."),
     sql("sql:transaction", &["sql:read"], "BEGIN, COMMIT, ROLLBACK, SAVEPOINT."),

@@ -94,7 +94,7 @@ impl Effects {
 
 /// An action that stands in the vocabulary. A test gives every name that is used
 /// here; were one missing all the same, `sql:other` is the strictest.
-fn action(name: &str) -> Action {
+pub(super) fn action(name: &str) -> Action {
     Action::named(name).unwrap_or(Action::of(&crate::vocabulary::SQL_OTHER))
 }
 

@@ -67,7 +67,7 @@ fn parameters(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         let closes = matches!(token.token, Token::RBrace);
         out.push(token);
         if closes
-            && let Some(open) = out.iter().rposition(|t| matches!(t.token, Token::LBrace))
+            && let Some(open) = opened(&out)
             && let Some(stands_for) = parameter(out.get(open..).unwrap_or_default())
         {
             out.truncate(open);
@@ -75,6 +75,16 @@ fn parameters(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
         }
     }
     out
+}
+
+/// Where the last brace was opened, not long ago.
+fn opened(tokens: &[TokenWithSpan]) -> Option<usize> {
+    /// A parameter's type is short; a text of braces alone must not be searched whole
+    /// for each of them.
+    const MOST: usize = 32;
+    let from = tokens.len().saturating_sub(MOST);
+    let place = tokens.get(from..)?.iter().rposition(|t| matches!(t.token, Token::LBrace))?;
+    from.checked_add(place)
 }
 
 /// What stands for `{name:Type}` or `{name:Type(…)}`, if the tokens are one.
