@@ -129,14 +129,36 @@ fn plans() -> impl Strategy<Value = ProtocolPlan> {
         "fields": { "*": { "a": "a", "b": "c.c.b", "d": "c.d", "e": "e", "f": "e.abc" } },
         "schema": { "methods": { "a.B/C": method }, "messages": [message], "enums": [] },
     } }));
-    for dialect in
-        ["generic", "postgresql", "mysql", "sqlite", "clickhouse", "snowflake", "bigquery"]
-    {
+    let dialects = [
+        "generic",
+        "postgresql",
+        "mysql",
+        "sqlite",
+        "clickhouse",
+        "snowflake",
+        "bigquery",
+        "databricks",
+        "redshift",
+        "trino",
+    ];
+    for dialect in dialects {
         for statement in
             [json!("body"), json!({ "json_pointer": "/query" }), json!({ "form_field": "q" })]
         {
             plans.push(json!({ "sql": { "dialect": dialect, "statement": statement } }));
         }
+    }
+    for (carrier, dialect) in [
+        ("clickhouse", "clickhouse"),
+        ("trino", "trino"),
+        ("elasticsearch_sql", "generic"),
+        ("snowflake", "snowflake"),
+        ("bigquery", "bigquery"),
+        ("databricks", "databricks"),
+        ("neon", "postgresql"),
+        ("postgrest", "postgresql"),
+    ] {
+        plans.push(json!({ "sql": { "dialect": dialect, "statement": carrier } }));
     }
     prop::sample::select(plans).prop_map(|plan: Value| serde_json::from_value(plan).unwrap())
 }

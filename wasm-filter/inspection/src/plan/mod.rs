@@ -29,7 +29,7 @@ pub use self::path_template::{PathTemplate, PathTemplateError, TemplateSegment};
 pub use self::pointer::{JsonPointer, JsonPointerSyntaxError};
 pub use self::protocol::ProtocolPlan;
 pub use self::queries::{Batches, ElasticsearchPlan, GraphqlPlan, KubernetesPlan};
-pub use self::sql::{DangerousFunctions, SqlCarrier, SqlDialect, SqlPlan};
+pub use self::sql::{FunctionList, SqlCarrier, SqlDialect, SqlPlan};
 use crate::detect::DetectorId;
 use crate::digest::Digest;
 use crate::seal::FactsKey;

@@ -11,78 +11,90 @@ use super::JsonPointer;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SqlPlan {
-    /// The dialect of the text.
+    /// The dialect of the text; that of the API, where `statement` names one.
     pub dialect: SqlDialect,
-    /// Functions that are dangerous besides those known to be, and those known that are
-    /// not: names in lower case, `*` at the end for any characters.
-    #[serde(default, skip_serializing_if = "DangerousFunctions::is_empty")]
-    pub dangerous_functions: DangerousFunctions,
-    /// Where in the body the text is; by default the whole body is.
-    #[serde(default)]
+    /// Where in the body the text is, or the name of the API that carries it.
     pub statement: SqlCarrier,
+    /// Changes to the list of functions that count as dangerous.
+    #[serde(default, skip_serializing_if = "FunctionList::is_empty")]
+    pub dangerous_functions: FunctionList,
 }
 
-/// What differs from the list of dangerous functions that is built in.
+impl SqlPlan {
+    /// A plan with the usual list of dangerous functions.
+    pub const fn new(dialect: SqlDialect, statement: SqlCarrier) -> Self {
+        let dangerous_functions = FunctionList { add: BTreeSet::new(), remove: BTreeSet::new() };
+        Self { dialect, statement, dangerous_functions }
+    }
+
+    /// Why the plan cannot be meant, if it cannot.
+    pub(crate) fn contradiction(&self) -> Option<&'static str> {
+        let of_carrier = match self.statement {
+            SqlCarrier::FormField(ref field) if field.is_empty() => {
+                return Some("takes SQL from a form field without a name");
+            }
+            SqlCarrier::Clickhouse => SqlDialect::Clickhouse,
+            SqlCarrier::Trino => SqlDialect::Trino,
+            SqlCarrier::Snowflake => SqlDialect::Snowflake,
+            SqlCarrier::Bigquery => SqlDialect::Bigquery,
+            SqlCarrier::Databricks => SqlDialect::Databricks,
+            SqlCarrier::Neon | SqlCarrier::Postgrest => SqlDialect::Postgresql,
+            _ => self.dialect,
+        };
+        // These read text by their own rules; by others', it would be read wrongly.
+        (of_carrier != self.dialect).then_some("reads SQL by another dialect than its API has")
+    }
+}
+
+/// Changes to a list of functions. A name is in lower case, `*` at its end stands for
+/// any ending, and one without a dot is met whatever the schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
-pub struct DangerousFunctions {
-    /// Dangerous as well.
+pub struct FunctionList {
+    /// Functions that count as well.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub add: BTreeSet<String>,
-    /// Not dangerous here.
+    /// Functions that do not.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub remove: BTreeSet<String>,
 }
 
-impl DangerousFunctions {
+impl FunctionList {
     fn is_empty(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty()
     }
 }
 
 /// Where in a request the SQL text is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SqlCarrier {
     /// The whole body.
-    #[default]
     Body,
     /// A string in a JSON body.
     JsonPointer(JsonPointer),
     /// A field of an `application/x-www-form-urlencoded` body.
     FormField(String),
-    /// ClickHouse's HTTP interface.
+    /// ClickHouse's HTTP interface: the parameter `query`, the body, or both.
     Clickhouse,
-    /// Trino's client protocol, `/v1/statement`.
+    /// Trino's client protocol, prepared statements in headers included.
     Trino,
-    /// The SQL endpoints of Elasticsearch and OpenSearch, `/_sql` and `/_plugins/_sql`.
+    /// Elasticsearch's `/_sql` and OpenSearch's `/_plugins/_sql`.
     ElasticsearchSql,
     /// Snowflake's SQL API, `/api/v2/statements`.
     Snowflake,
-    /// BigQuery's REST API: `queries` and query `jobs`.
+    /// BigQuery's REST API: `queries` and query `jobs`. Legacy SQL, the API's default, is
+    /// not read.
     Bigquery,
-    /// Databricks' statement execution API, `/api/2.0/sql/statements`.
+    /// Databricks' Statement Execution API, `/api/2.0/sql/statements`.
     Databricks,
-    /// Neon's SQL over HTTP, `/sql`.
+    /// Neon's SQL over HTTP, `/sql`, one query or a batch.
     Neon,
-    /// PostgREST: tables and functions by path, conditions in the query.
+    /// PostgREST (and Supabase below `/rest/v1`): tables as paths, conditions as
+    /// parameters, functions below `/rpc`.
     Postgrest,
-}
-
-impl SqlCarrier {
-    /// The only dialect that is spoken there, where there is one.
-    pub const fn dialect(&self) -> Option<SqlDialect> {
-        match self {
-            Self::Body | Self::JsonPointer(_) | Self::FormField(_) => None,
-            Self::ElasticsearchSql => Some(SqlDialect::Generic),
-            Self::Clickhouse => Some(SqlDialect::Clickhouse),
-            Self::Trino => Some(SqlDialect::Trino),
-            Self::Snowflake => Some(SqlDialect::Snowflake),
-            Self::Bigquery => Some(SqlDialect::Bigquery),
-            Self::Databricks => Some(SqlDialect::Databricks),
-            Self::Neon | Self::Postgrest => Some(SqlDialect::Postgresql),
-        }
-    }
 }
 
 /// The SQL dialects.
@@ -98,6 +110,7 @@ pub enum SqlDialect {
     Clickhouse,
     Snowflake,
     Bigquery,
-    Trino,
     Databricks,
+    Redshift,
+    Trino,
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{shell, sql};
 use crate::facts::{Command, Unparsed, UnparsedCode};
 use crate::json::select;
-use crate::plan::{DangerousFunctions, EmbeddedPlan, Language, Limits};
+use crate::plan::{EmbeddedPlan, Language, Limits};
 
 /// The commands in `document`, which is the arguments of `tool` or a JSON body.
 pub(super) fn commands(
@@ -26,8 +26,7 @@ pub(super) fn commands(
                 shell::of_arguments(&arguments, limits)?
             }
             (Language::Sql(dialect), Value::String(text)) => {
-                let dangerous = &DangerousFunctions::default();
-                sql::statements(sql::Rules { dialect, dangerous }, text, limits)?
+                sql::statements(dialect, text, limits)?
             }
             (_, Value::Null) => continue,
             _ => return Err(no_text(&plan.at)),

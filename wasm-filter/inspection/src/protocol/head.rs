@@ -34,12 +34,6 @@ const READ: &[&str] = &[
     "mcp-method",
     "mcp-name",
     "a2a-version",
-    // SQL: prepared statements of Trino; schemas and preferences of PostgREST.
-    "x-trino-prepared-statement",
-    "x-presto-prepared-statement",
-    "accept-profile",
-    "content-profile",
-    "prefer",
 ];
 
 /// What the headers begin with in which MCP clients repeat arguments of tools.
@@ -55,12 +49,24 @@ pub(super) fn is_somebody_else(name: &str) -> bool {
     SOMEBODY_ELSE.iter().any(|beginning| name.starts_with(beginning))
 }
 
+/// Headers that the carriers of SQL read, besides all of Trino's.
+const SQL: [&str; 5] = [
+    "x-clickhouse-database",
+    "neon-connection-string",
+    "accept-profile",
+    "content-profile",
+    "prefer",
+];
+
 /// Whether a header, its name in lower case, has a part in how requests are read.
 pub fn is_read(name: &str) -> bool {
     READ.contains(&name)
         || METHOD_OVERRIDES.contains(&name)
         || name.starts_with(MCP_PARAM)
         || is_somebody_else(name)
+        || SQL.contains(&name)
+        || name.starts_with("x-trino-")
+        || name.starts_with("x-presto-")
 }
 
 impl<'a> RequestHead<'a> {

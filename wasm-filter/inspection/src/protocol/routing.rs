@@ -6,7 +6,7 @@ use super::path::NormalPath;
 use super::{PlanError, RequestHead, content, form, graphql, reachable};
 use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
-use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan, SqlCarrier};
+use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan};
 
 static PLAIN_HTTP: RoutePlan = RoutePlan::new(String::new(), ProtocolPlan::Http);
 
@@ -179,20 +179,9 @@ fn check_routes(service: &ServicePlan) -> Result<(), PlanError> {
             )));
         }
         if let ProtocolPlan::Sql(sql) = inspect
-            && sql.statement.dialect().is_some_and(|dialect| dialect != sql.dialect)
+            && let Some(why) = sql.contradiction()
         {
-            return Err(PlanError(format!(
-                "path `{path}` of service `{}` takes SQL where another dialect is spoken",
-                service.name
-            )));
-        }
-        if let ProtocolPlan::Sql(sql) = inspect
-            && matches!(&sql.statement, SqlCarrier::FormField(field) if field.is_empty())
-        {
-            return Err(PlanError(format!(
-                "path `{path}` of service `{}` takes SQL from a form field without a name",
-                service.name
-            )));
+            return Err(PlanError(format!("path `{path}` of service `{}` {why}", service.name)));
         }
         if let ProtocolPlan::Graphql(plan) = inspect {
             graphql::refuse_persisted(plan).map_err(|why| {

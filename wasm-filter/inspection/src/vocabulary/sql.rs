@@ -1,6 +1,8 @@
 //! SQL statements.
 
-use super::{ActionGroup, ActionSpec, AttributeKind, Family, ResourceKind, group, required};
+use super::{
+    ActionGroup, ActionSpec, AttributeKind, Family, ResourceKind, group, optional, required,
+};
 
 /// Attributes of SQL commands.
 pub(super) static SQL: Family = Family {
@@ -21,14 +23,28 @@ pub(super) static SQL: Family = Family {
         required(
             "functions",
             AttributeKind::TextSet,
-            "Every function that the statement calls, in lower case.",
+            "Every function that the statement calls by its name, in lower case; not those that \
+             views, triggers, operators and types call.",
         ),
         required(
             "dangerous_functions",
             AttributeKind::TextSet,
-            "Those of the functions that read files, reach other servers, run text as SQL, wait or \
-             change settings: a list by dialect, and what the route's `dangerous_functions` changes \
-             of it.",
+            "Those of `functions` that are on the list of dangerous ones: they reach files, \
+             programs, other servers or settings, run SQL given as text (`execute immediate` is \
+             that statement), read tables that are not named, or wait.",
+        ),
+        required(
+            "external",
+            AttributeKind::TextSet,
+            "What the statement names outside of the database, to read or to write: `file`, \
+             `program`, `client` (the connection's own stream), `url` (an object store or \
+             server), `stage`.",
+        ),
+        optional(
+            "database",
+            AttributeKind::Text,
+            "The database, or catalog and schema, that the request (not the text) asks names \
+             without one to be looked up in.",
         ),
         required("statements", AttributeKind::Long, "How many statements the text has."),
     ],
@@ -50,12 +66,6 @@ pub(super) static GROUPS: &[ActionGroup] = &[
 pub(super) static ACTIONS: &[ActionSpec] = &[
     sql("sql:select", &["sql:read"], "SELECT, VALUES, TABLE."),
     sql("sql:explain", &["sql:read"], "EXPLAIN that does not execute, SHOW, DESCRIBE."),
-    sql(
-        "sql:fetch",
-        &["sql:read"],
-        "Asks for the result of a statement that was sent before: carriers that answer in pages.",
-    ),
-    sql("sql:cancel", &["sql:read"], "Ends a statement that was sent before."),
     sql("sql:insert", &["sql:write"], "INSERT, REPLACE."),
     sql(
         "sql:update",
@@ -69,11 +79,22 @@ pub(super) static ACTIONS: &[ActionSpec] = &[
         &["sql:write"],
         "CREATE of tables, views, indexes, schemas, sequences and types, and SELECT INTO.",
     ),
-    sql("sql:copy", &["sql:admin"], "COPY, LOAD DATA, UNLOAD, EXPORT."),
-    sql("sql:call", &["sql:admin"], "CALL, EXECUTE, PREPARE."),
-    sql("sql:grant", &["sql:admin"], "GRANT, REVOKE, roles and users."),
+    sql("sql:copy", &["sql:admin"], "COPY, LOAD DATA, UNLOAD, EXPORT, INTO OUTFILE."),
+    sql(
+        "sql:call",
+        &["sql:admin"],
+        "CALL, EXECUTE, EXECUTE IMMEDIATE, PREPARE; besides its own action, any statement that \
+         calls a dangerous function.",
+    ),
+    sql("sql:grant", &["sql:admin"], "GRANT, REVOKE, roles and users, SET ROLE."),
     sql("sql:set", &["sql:admin"], "SET, PRAGMA, USE and other session settings."),
     sql("sql:transaction", &["sql:read"], "BEGIN, COMMIT, ROLLBACK, SAVEPOINT."),
+    sql(
+        "sql:poll",
+        &["sql:read"],
+        "Asks for the state or the rows of a statement that was sent before.",
+    ),
+    sql("sql:cancel", &["sql:read"], "Ends a statement that was sent before, or its cursor."),
     sql("sql:alter", &["sql:destructive"], "ALTER, RENAME."),
     sql("sql:drop", &["sql:destructive"], "DROP."),
     sql("sql:truncate", &["sql:destructive"], "TRUNCATE."),

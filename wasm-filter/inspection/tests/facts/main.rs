@@ -14,6 +14,7 @@ mod multipart;
 mod paths;
 mod shell;
 mod sql;
+mod sql_carriers;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ const CORPORA: &[&str] = &[
     "queries",
     "shell",
     "sql",
+    "sql_carriers",
     "templates",
 ];
 

@@ -1,67 +1,163 @@
 //! Whether a WHERE limits a statement.
 //!
-//! A conservative look at the text, not a proof: a condition counts only if it
-//! depends on the row and is not true of every row on its face (`1=1`, `x = x`,
-//! `id = 7 OR true`, `a OR NOT a`). A tautology that needs thought, such as
-//! `length(name) >= 0`, still counts: who must not read or change a table is to be
-//! forbidden the table.
+//! A conservative look at the text, not a proof. A condition counts if it depends on
+//! the row and is not true of every row on its face:
+//!
+//! - a constant, whatever it is (`1`, `1 < 2`, `(SELECT 1) = 1`, `EXISTS (SELECT 1)`);
+//! - something compared with itself (`x = x`, `x + 0 >= x`, `x IN (x, 7)`,
+//!   `x LIKE x`, `x BETWEEN x AND x`, `x IN (SELECT x FROM the same table)`);
+//! - a pattern that everything matches (`LIKE '%'`, `~ '.*'`);
+//! - a value that cancels out (`x - x`, `x * 0`, a CASE whose every branch is true);
+//! - alternatives that leave nothing out (`a OR NOT a`, `x < 5 OR x >= 5`, `x <> 1 OR
+//!   x <> 2`, `x IS NULL OR x IS NOT NULL`), or one of which is always true.
+//!
+//! NULL is left aside: a condition that only rows with a NULL fail is none. What needs
+//! knowledge of the data still counts (`id > -1`, `length(name) >= 0`, `id IS NOT
+//! NULL`): who must not read or change a table is to be forbidden the table.
 
-use std::fmt::Display;
+mod same;
+
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    BinaryOperator as Op, Expr, Ident, Query, TableFactor, UnaryOperator, Value, Visitor,
+    BinaryOperator as Op, Expr, Ident, InTarget, Query, SetExpr, TableFactor, UnaryOperator, Visit,
+    Visitor,
 };
 
+use self::same::{bare, number, same, same_predicate, selected, string};
+use super::names;
 use super::walk::walk;
 use crate::plan::SqlDialect;
 
-/// Whether `condition` is there and limits the rows.
-pub(super) fn limits(condition: Option<&Expr>, dialect: SqlDialect) -> bool {
-    condition.is_some_and(|condition| holds_for_some_only(condition, true, dialect))
+/// Whether `condition` is there and limits the rows of `tables` (their names without
+/// a schema, in lower case).
+pub(super) fn limits(condition: Option<&Expr>, tables: &[String], dialect: SqlDialect) -> bool {
+    condition.is_some_and(|condition| Reader { tables, dialect }.some_only(condition, true))
 }
 
-/// Whether `expr` (or, unless `sense`, its negation) may not hold for every row.
-fn holds_for_some_only(expr: &Expr, sense: bool, dialect: SqlDialect) -> bool {
-    match expr {
-        Expr::UnaryOp { op: UnaryOperator::Not | UnaryOperator::BangNot, expr } => {
-            holds_for_some_only(expr, !sense, dialect)
-        }
-        Expr::Nested(inner) | Expr::IsTrue(inner) | Expr::IsNotFalse(inner) => {
-            holds_for_some_only(inner, sense, dialect)
-        }
-        Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => {
-            holds_for_some_only(inner, !sense, dialect)
-        }
-        Expr::BinaryOp { left, op: op @ (Op::And | Op::Or), right } => {
-            // Where both sides must hold, one that limits is enough. NOT turns AND
-            // into OR.
-            if (*op == Op::And) == sense {
-                holds_for_some_only(left, sense, dialect)
-                    || holds_for_some_only(right, sense, dialect)
-            } else {
-                holds_for_some_only(left, sense, dialect)
-                    && holds_for_some_only(right, sense, dialect)
-                    && !any_complements(expr, op)
+/// The text that `expr` is, if it is one literally.
+pub(super) fn literal_text(expr: &Expr) -> Option<&str> {
+    string(expr)
+}
+
+struct Reader<'t> {
+    tables: &'t [String],
+    dialect: SqlDialect,
+}
+
+impl Reader<'_> {
+    /// Whether `expr` (or, unless `sense`, its negation) may not hold for every row.
+    fn some_only(&self, expr: &Expr, sense: bool) -> bool {
+        match expr {
+            Expr::UnaryOp { op: UnaryOperator::Not | UnaryOperator::BangNot, expr } => {
+                self.some_only(expr, !sense)
             }
+            Expr::Nested(inner)
+            | Expr::IsTrue(inner)
+            | Expr::IsNotFalse(inner)
+            | Expr::Cast { expr: inner, .. } => self.some_only(inner, sense),
+            Expr::IsFalse(inner) | Expr::IsNotTrue(inner) => self.some_only(inner, !sense),
+            Expr::BinaryOp { left, op: op @ (Op::And | Op::Or), right } => {
+                // Where both sides must hold, one that limits is enough. NOT turns AND
+                // into OR.
+                if matches!(op, Op::And) == sense {
+                    self.some_only(left, sense) || self.some_only(right, sense)
+                } else {
+                    self.some_only(left, sense)
+                        && self.some_only(right, sense)
+                        && !any_complements(expr, sense)
+                }
+            }
+            Expr::Exists { subquery, negated } => self.exists(subquery, *negated != sense),
+            other => always(other, self.tables) != Some(sense) && self.varies(other),
         }
-        Expr::BinaryOp { left, op, right } if same(bare(left), bare(right)) => {
-            reflexive(op) != Some(sense) && depends_on_row(expr, dialect)
+    }
+
+    /// EXISTS holds for every row if its query does not look at the row, or selects
+    /// without a condition that does.
+    fn exists(&self, query: &Query, sense: bool) -> bool {
+        let varies = depends_on_row(query, self.dialect);
+        match &*query.body {
+            SetExpr::Select(select)
+                if sense
+                    && select.from.iter().all(|table| table.joins.is_empty())
+                    && select.having.is_none()
+                    && select.prewhere.is_none() =>
+            {
+                let limits =
+                    select.selection.as_ref().is_some_and(|expr| self.some_only(expr, true));
+                varies && limits
+            }
+            _ => varies,
         }
-        Expr::IsNotDistinctFrom(left, right) if same(bare(left), bare(right)) => !sense,
-        Expr::IsDistinctFrom(left, right) if same(bare(left), bare(right)) => sense,
-        Expr::Like { negated, expr: left, pattern, .. }
-        | Expr::ILike { negated, expr: left, pattern, .. } => {
-            let all = matches!(string(pattern), Some(text) if !text.is_empty() && text.bytes().all(|b| b == b'%'));
-            let always = all || same(bare(left), bare(pattern));
-            !(always && *negated != sense) && depends_on_row(expr, dialect)
+    }
+
+    /// Whether the value of `expr` may differ from row to row.
+    fn varies(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => self.varies(inner),
+            Expr::BinaryOp { left, op, right } => {
+                let cancels = match op {
+                    Op::Minus | Op::Divide | Op::Modulo | Op::BitwiseXor => same(left, right),
+                    Op::Multiply | Op::BitwiseAnd => is_zero(left) || is_zero(right),
+                    _ => false,
+                };
+                !cancels && (self.varies(left) || self.varies(right))
+            }
+            Expr::Case { conditions, else_result: Some(otherwise), .. } => {
+                let mut results = conditions.iter().map(|when| &when.result);
+                !results.all(|result| same(result, otherwise)) && depends_on_row(expr, self.dialect)
+            }
+            other => depends_on_row(other, self.dialect),
         }
-        other => depends_on_row(other, dialect),
+    }
+}
+
+/// What a predicate gives for every row, NULL aside; `None` if that depends.
+fn always(expr: &Expr, tables: &[String]) -> Option<bool> {
+    match expr {
+        Expr::BinaryOp { left, op, right } if same(left, right) => reflexive(op),
+        Expr::BinaryOp { op, right, .. } => match op {
+            Op::PGRegexMatch | Op::PGRegexIMatch | Op::Regexp => {
+                matches_all(string(right)?).then_some(true)
+            }
+            Op::PGRegexNotMatch | Op::PGRegexNotIMatch => {
+                matches_all(string(right)?).then_some(false)
+            }
+            Op::PGLikeMatch | Op::PGILikeMatch => likes_all(string(right)?).then_some(true),
+            Op::Glob => string(right)?.bytes().all(|byte| byte == b'*').then_some(true),
+            _ => None,
+        },
+        Expr::IsNotDistinctFrom(left, right) => same(left, right).then_some(true),
+        Expr::IsDistinctFrom(left, right) => same(left, right).then_some(false),
+        Expr::Like { negated, expr, pattern, .. }
+        | Expr::ILike { negated, expr, pattern, .. }
+        | Expr::SimilarTo { negated, expr, pattern, .. } => {
+            let all = string(pattern).is_some_and(likes_all) || same(expr, pattern);
+            all.then_some(!negated)
+        }
+        Expr::RLike { negated, pattern, .. } => matches_all(string(pattern)?).then_some(!negated),
+        Expr::Between { expr, negated, low, high } => {
+            (same(expr, low) && same(expr, high)).then_some(!negated)
+        }
+        Expr::In { expr, target, negated, .. } => {
+            let all = match target {
+                InTarget::List(items) => items.iter().any(|item| same(expr, item)),
+                InTarget::Subquery(query) => selects_itself(expr, query, tables),
+                _ => false,
+            };
+            all.then_some(!negated)
+        }
+        Expr::AnyOp { left, compare_op: Op::Eq, right, .. } => {
+            let Expr::Subquery(query) = bare(right) else { return None };
+            selects_itself(left, query, tables).then_some(true)
+        }
+        _ => None,
     }
 }
 
 /// What an operator gives when both of its sides are the same, NULL aside.
-fn reflexive(op: &Op) -> Option<bool> {
+const fn reflexive(op: &Op) -> Option<bool> {
     match op {
         Op::Eq | Op::GtEq | Op::LtEq | Op::Spaceship => Some(true),
         Op::NotEq | Op::Gt | Op::Lt => Some(false),
@@ -69,39 +165,51 @@ fn reflexive(op: &Op) -> Option<bool> {
     }
 }
 
-fn string(expr: &Expr) -> Option<&str> {
-    match bare(expr) {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) | Value::DoubleQuotedString(text) => Some(text),
-            _ => None,
-        },
-        _ => None,
+/// Whether `query` is `SELECT expr`, from nothing or from one of `tables`.
+fn selects_itself(expr: &Expr, query: &Query, tables: &[String]) -> bool {
+    selected(query).is_some_and(|(item, from)| {
+        let own = from.is_none_or(|name| {
+            let last = name.0.last().map(|part| names::part_ident(part).value.to_lowercase());
+            last.is_some_and(|last| tables.contains(&last))
+        });
+        own && same(expr, item)
+    })
+}
+
+fn likes_all(pattern: &str) -> bool {
+    !pattern.is_empty() && pattern.bytes().all(|byte| byte == b'%')
+}
+
+/// Whether everything matches a regular expression on its face.
+fn matches_all(pattern: &str) -> bool {
+    let inner = pattern.strip_prefix('^').unwrap_or(pattern);
+    let ended = inner.strip_suffix('$');
+    let inner = ended.unwrap_or(inner);
+    let group = inner.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    match group.unwrap_or(inner) {
+        // An empty pattern is found in every text, `^$` only in the empty one.
+        "" => ended.is_none() || !pattern.starts_with('^'),
+        // These are found in every text, or in every one that is not empty.
+        other => [".*", ".*?", ".", ".+", "[\\s\\S]", "[\\s\\S]*", "[\\s\\S]+"].contains(&other),
     }
 }
 
-fn bare(mut expr: &Expr) -> &Expr {
-    while let Expr::Nested(inner) = expr {
-        expr = inner;
-    }
-    expr
+fn is_zero(expr: &Expr) -> bool {
+    number(expr) == Some(0.0)
 }
 
-/// Whether two parts of a tree are written alike. Their text is compared because the
-/// parser has that text in it already: comparing trees would add a twentieth to the
-/// filter.
-fn same(one: &impl Display, other: &impl Display) -> bool {
-    one.to_string() == other.to_string()
-}
-
-/// Whether two parts of a chain of `op` are each other's negation: `a OR NOT a`.
-fn any_complements(chain: &Expr, op: &Op) -> bool {
+/// Whether two parts of a chain of OR leave nothing out: `a OR NOT a`. Unless
+/// `sense`, the chain is one of AND under a NOT.
+fn any_complements(chain: &Expr, sense: bool) -> bool {
     /// Chains are compared pair by pair.
     const MOST: usize = 32;
     let mut parts = Vec::new();
     let mut open = vec![chain];
     while let Some(expr) = open.pop() {
         match bare(expr) {
-            Expr::BinaryOp { left, op: other, right } if other == op => {
+            Expr::BinaryOp { left, op, right }
+                if matches!((op, sense), (Op::Or, true) | (Op::And, false)) =>
+            {
                 open.extend([&**left, &**right]);
             }
             part => parts.push(part),
@@ -109,46 +217,69 @@ fn any_complements(chain: &Expr, op: &Op) -> bool {
     }
     let parts = parts.get(..parts.len().min(MOST)).unwrap_or_default();
     parts.iter().enumerate().any(|(index, one)| {
-        parts.iter().skip(index.saturating_add(1)).any(|other| complements(one, other))
+        parts.iter().skip(index.saturating_add(1)).any(|other| {
+            negates(one, other) || negates(other, one) || leave_nothing_out(one, other, sense)
+        })
     })
 }
 
-/// Whether one is the negation of the other, NULL aside.
-fn complements(one: &Expr, other: &Expr) -> bool {
-    let negates = |negation: &Expr, plain: &Expr| match negation {
+fn negates(negation: &Expr, plain: &Expr) -> bool {
+    match negation {
         Expr::UnaryOp { op: UnaryOperator::Not | UnaryOperator::BangNot, expr } => {
-            same(bare(expr), plain)
+            same(expr, plain)
         }
         _ => false,
-    };
-    if negates(one, other) || negates(other, one) {
+    }
+}
+
+/// Whether one of the two holds of every row, NULL aside.
+fn leave_nothing_out(one: &Expr, other: &Expr, sense: bool) -> bool {
+    if same_predicate(one, other) == Some(false) {
         return true;
     }
-    match (one, other) {
-        (
-            Expr::BinaryOp { left, op, right },
-            Expr::BinaryOp { left: left2, op: op2, right: right2 },
-        ) => complementary(op, op2) && same(left, left2) && same(right, right2),
-        (Expr::IsNull(one), Expr::IsNotNull(other))
-        | (Expr::IsNotNull(one), Expr::IsNull(other)) => same(one, other),
-        (
-            Expr::In { expr, target, negated, .. },
-            Expr::In { expr: expr2, target: target2, negated: negated2, .. },
-        ) => negated != negated2 && same(expr, expr2) && same(target, target2),
-        (
-            Expr::Between { expr, negated, low, high },
-            Expr::Between { expr: expr2, negated: negated2, low: low2, high: high2 },
-        ) => negated != negated2 && same(expr, expr2) && same(low, low2) && same(high, high2),
-        (
-            Expr::Like { negated, expr, pattern, .. },
-            Expr::Like { negated: negated2, expr: expr2, pattern: pattern2, .. },
-        ) => negated != negated2 && same(expr, expr2) && same(pattern, pattern2),
+    let (
+        Expr::BinaryOp { left, op, right },
+        Expr::BinaryOp { left: left2, op: op2, right: right2 },
+    ) = (one, other)
+    else {
+        return false;
+    };
+    if !same(left, left2) {
+        return false;
+    }
+    let (op, op2) = if sense { (op, op2) } else { (negated(op), negated(op2)) };
+    if same(right, right2) {
+        return complementary(op, op2);
+    }
+    let (Some(bound), Some(bound2)) = (literal(right), literal(right2)) else { return false };
+    match (op, op2) {
+        // The bounds differ, so a value is not one or not the other.
+        (Op::NotEq, Op::NotEq) => true,
+        (Op::Gt | Op::GtEq, Op::Lt | Op::LtEq) => bound < bound2,
+        (Op::Lt | Op::LtEq, Op::Gt | Op::GtEq) => bound2 < bound,
         _ => false,
+    }
+}
+
+/// A literal in the order of its kind: numbers before texts.
+fn literal(expr: &Expr) -> Option<(f64, &str)> {
+    number(expr).map(|number| (number, "")).or_else(|| Some((f64::INFINITY, string(expr)?)))
+}
+
+const fn negated(op: &Op) -> &Op {
+    match op {
+        Op::Eq => &Op::NotEq,
+        Op::NotEq => &Op::Eq,
+        Op::Lt => &Op::GtEq,
+        Op::LtEq => &Op::Gt,
+        Op::Gt => &Op::LtEq,
+        Op::GtEq => &Op::Lt,
+        other => other,
     }
 }
 
 /// Whether the two leave no value out: `<` and `>=`, but also `<=` and `>=`.
-fn complementary(one: &Op, other: &Op) -> bool {
+const fn complementary(one: &Op, other: &Op) -> bool {
     matches!(
         (one, other),
         (Op::Eq, Op::NotEq)
@@ -160,14 +291,13 @@ fn complementary(one: &Op, other: &Op) -> bool {
     )
 }
 
-/// Whether `expr` names a column that is not a subquery's own. A condition that
-/// does not holds for every row or for none.
-fn depends_on_row(expr: &Expr, dialect: SqlDialect) -> bool {
+/// Whether `node` names a column that is not a subquery's own. A condition that does
+/// not holds for every row or for none.
+fn depends_on_row(node: &impl Visit, dialect: SqlDialect) -> bool {
     let mut search = ColumnSearch { dialect, inner: Vec::new(), found: false };
-    walk(expr, &mut search);
+    walk(node, &mut search);
     search.found
 }
-
 struct ColumnSearch {
     dialect: SqlDialect,
     /// The table names of each query around, in lower case.
@@ -230,7 +360,7 @@ impl Visitor for TableNames {
             | TableFactor::NestedJoin { alias, .. } => (None, alias),
             _ => (None, &None),
         };
-        self.0.extend(name.map(|part| super::names::part_ident(part).value.to_lowercase()));
+        self.0.extend(name.map(|part| names::part_ident(part).value.to_lowercase()));
         self.0.extend(alias.iter().map(|alias| alias.name.value.to_lowercase()));
         ControlFlow::Continue(())
     }

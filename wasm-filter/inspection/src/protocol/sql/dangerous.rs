@@ -1,122 +1,119 @@
-//! Functions that reach out of the database, run text as SQL, hold it up, or change how
-//! it runs: a SELECT that calls one is not the read that it looks like.
+//! Functions that do more than their statement shows: that reach files, programs,
+//! other servers or the server's own settings, run SQL that is given to them as text,
+//! read tables that are not named as tables, or hold a connection up.
+//!
+//! A pattern is a name in lower case, `*` at its end for any ending. One without a
+//! dot is met by the last part of a qualified name.
 
 use std::collections::BTreeSet;
 
-use crate::plan::{DangerousFunctions, SqlDialect};
+use crate::plan::{FunctionList, SqlDialect};
 
-/// Those of `called` that are dangerous in `dialect`, by the list that is built in and
-/// what `configured` changes of it. An asterisk at the end of a name stands for any
-/// characters.
-pub(super) fn of(
-    called: &BTreeSet<String>,
+/// Those of `functions` that are dangerous.
+pub(super) fn among(
+    functions: &BTreeSet<String>,
     dialect: SqlDialect,
-    configured: &DangerousFunctions,
+    list: &FunctionList,
 ) -> BTreeSet<String> {
     let listed = |name: &str| {
-        name == "execute_immediate"
-            || lists(dialect).iter().any(|list| is_one(name, list.split_ascii_whitespace()))
-            || is_one(name, configured.add.iter().map(String::as_str))
+        let built_in = lists(dialect).iter().flat_map(|list| list.split_ascii_whitespace());
+        // No built-in function has such a name, but some databases compare names as
+        // if accents were not there.
+        !name.is_ascii()
+            || name == EXECUTE_IMMEDIATE
+            || built_in.chain(list.add.iter().map(String::as_str)).any(|item| meets(name, item))
     };
-    called
-        .iter()
-        .filter(|name| listed(name) && !is_one(name, configured.remove.iter().map(String::as_str)))
-        .cloned()
-        .collect()
+    let removed = |name: &str| list.remove.iter().any(|item| meets(name, item));
+    functions.iter().filter(|name| listed(name) && !removed(name)).cloned().collect()
 }
 
-/// Whether one of `patterns` is `name`, or what of it follows the last dot.
-fn is_one<'p>(name: &str, mut patterns: impl Iterator<Item = &'p str>) -> bool {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    patterns.any(|pattern| fits(pattern, name) || fits(pattern, last))
-}
+/// What the functions of a statement have in them that runs text as SQL by itself.
+pub(super) const EXECUTE_IMMEDIATE: &str = "execute immediate";
 
-fn fits(pattern: &str, name: &str) -> bool {
+fn meets(name: &str, pattern: &str) -> bool {
+    let name = if pattern.contains('.') {
+        name
+    } else {
+        name.rsplit_once('.').map_or(name, |(_, last)| last)
+    };
     match pattern.strip_suffix('*') {
-        Some(start) => name.starts_with(start),
-        None => pattern == name,
+        Some(start) => name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)),
+        None => name.eq_ignore_ascii_case(pattern),
     }
 }
 
-fn lists(dialect: SqlDialect) -> &'static [&'static str] {
+const fn lists(dialect: SqlDialect) -> &'static [&'static str] {
     match dialect {
-        // Whatever the database is, it may be any of them.
-        SqlDialect::Generic => &[
-            POSTGRESQL, MYSQL, SQLITE, CLICKHOUSE, SNOWFLAKE, BIGQUERY, TRINO, DATABRICKS,
-            SQL_SERVER,
-        ],
-        SqlDialect::Postgresql => &[POSTGRESQL],
+        SqlDialect::Generic => {
+            &[POSTGRESQL, MYSQL, SQLITE, CLICKHOUSE, SNOWFLAKE, BIGQUERY, DATABRICKS, TRINO, OTHERS]
+        }
+        SqlDialect::Postgresql | SqlDialect::Redshift => &[POSTGRESQL],
         SqlDialect::Mysql => &[MYSQL],
         SqlDialect::Sqlite => &[SQLITE],
         SqlDialect::Clickhouse => &[CLICKHOUSE],
         SqlDialect::Snowflake => &[SNOWFLAKE],
         SqlDialect::Bigquery => &[BIGQUERY],
-        SqlDialect::Trino => &[TRINO],
         SqlDialect::Databricks => &[DATABRICKS],
+        SqlDialect::Trino => &[TRINO],
     }
 }
 
-/// PostgreSQL 18, chapters 9.9 to 9.30 and the modules of appendix F: files, large
-/// objects, other servers, text that is run as SQL, other sessions, settings, locks.
-const POSTGRESQL: &str = "\
-    pg_read_file pg_read_binary_file pg_read_server_files pg_ls_* pg_stat_file pg_file_* \
-    pg_logdir_ls pg_hba_file_rules lo_import lo_export lo_get lo_put lo_from_bytea lo_open \
-    lo_create lo_creat lo_unlink loread lowrite dblink* postgres_fdw_* file_fdw_* \
-    query_to_xml* table_to_xml* cursor_to_xml* schema_to_xml* database_to_xml* ts_stat \
-    ts_rewrite crosstab* connectby xpath_table pg_sleep* pg_terminate_backend \
-    pg_cancel_backend pg_reload_conf pg_rotate_logfile set_config pg_promote pg_switch_wal \
-    pg_create_* pg_drop_* pg_replication_* pg_logical_* pg_backup_* pg_start_backup \
-    pg_stop_backup pg_wal_* pg_export_snapshot pg_import_system_collations pg_notify \
-    pg_advisory_lock* pg_advisory_xact_lock* pg_try_advisory_* pg_execute_server_program \
-    pg_stat_reset* pg_stat_statements_reset pg_log_backend_memory_contexts nextval setval \
-    pg_extension_config_dump pg_restore_* pg_clear_* http http_* aws_s3* aws_lambda* \
-    cron.* schedule schedule_in_database plpy* ";
+/// <https://www.postgresql.org/docs/current/functions-admin.html>, `functions-xml`,
+/// `lo-funcs`, and the extensions `adminpack`, `dblink`, `tablefunc`, `xml2`, `http`,
+/// `pg_net`, `pg_cron`, `aws_s3`, `aws_lambda`.
+const POSTGRESQL: &str = "pg_read_file pg_read_binary_file pg_ls_* pg_stat_file pg_file_* \
+    pg_logdir_ls lo_* loread lowrite dblink* pg_sleep* pg_terminate_backend pg_cancel_backend \
+    pg_reload_conf pg_rotate_logfile* pg_promote pg_switch_wal pg_create_* pg_copy_* pg_drop_* \
+    pg_backup_* pg_start_backup pg_stop_backup pg_logical_* pg_replication_* pg_wal_replay_* \
+    pg_advisory_* pg_try_advisory_* pg_notify pg_stat_reset* pg_log_* pg_import_* \
+    pg_extension_config_dump set_config setval query_to_xml* table_to_xml* cursor_to_xml* \
+    schema_to_xml* database_to_xml* ts_stat ts_rewrite crosstab* connectby xpath_table \
+    http http_* net.http_* cron.* aws_s3.* aws_lambda.* azure_storage.* pg_background_* \
+    postgres_fdw_* plpython* sys_exec sys_eval system xp_*";
 
-/// MySQL 8.4, chapter 14, and functions that are loaded as plugins by that name.
-const MYSQL: &str = "\
-    load_file sleep benchmark get_lock release_lock release_all_locks is_free_lock \
-    sys_exec sys_eval sys_get sys_set master_pos_wait source_pos_wait wait_for_executed_gtid_set \
-    keyring_key_* group_replication_* asynchronous_connection_failover_* audit_log_* \
-    firewall_* mysql_firewall_* set_system_time ps_* extractvalue updatexml name_const ";
+/// <https://dev.mysql.com/doc/refman/8.4/en/functions.html>, and the functions of
+/// `lib_mysqludf_sys`.
+const MYSQL: &str = "load_file sleep benchmark get_lock release_lock release_all_locks \
+    master_pos_wait source_pos_wait wait_for_executed_gtid_set wait_until_sql_thread_after_gtids \
+    sys_exec sys_eval sys_get sys_set keyring_* group_replication_* version_tokens_* \
+    service_get_* asynchronous_connection_failover_* audit_log_* sys.execute_prepared_stmt \
+    ps_setup_* http_* lib_mysqludf_*";
 
-/// SQLite, lang_corefunc.html and the functions of its shell and of known extensions.
-const SQLITE: &str = "\
-    load_extension readfile writefile edit lsmode fsdir fts3_tokenizer sqlite_dbpage \
-    sqlite_dbdata randomblob zeroblob eval zipfile sqlar_* ";
+/// <https://sqlite.org/lang_corefunc.html>, and the extensions of the shell.
+const SQLITE: &str = "load_extension readfile writefile edit fts3_tokenizer fsdir lsdir lsmode \
+    zipfile sqlar_* eval pragma_* sqlite_dbpage sqlite_dbdata csv";
 
-/// ClickHouse, table functions and functions that wait, read files or run programs.
-const CLICKHOUSE: &str = "\
-    file fileCluster filecluster url urlCluster urlcluster s3 s3Cluster s3cluster gcs hdfs \
-    hdfsCluster hdfscluster azureBlobStorage* azureblobstorage* remote remoteSecure remotesecure \
-    cluster clusterAllReplicas clusterallreplicas mysql postgresql mongodb redis sqlite jdbc odbc \
-    executable executablePool executablepool input deltaLake* deltalake* iceberg* hudi* paimon* \
-    ytsaurus arrowFlight arrowflight merge mergeTree* mergetree* loop sleep sleepEachRow \
-    sleepeachrow catboostEvaluate catboostevaluate getSetting getsetting addressToLine addresstoline \
-    dictGet* dictget* joinGet* joinget* filesystem* throwIf throwif ";
+/// <https://clickhouse.com/docs/sql-reference/table-functions>, and engines of those
+/// names. `merge` reads tables by a pattern.
+const CLICKHOUSE: &str = "file filecluster url urlcluster s3 s3cluster s3queue gcs cosn oss \
+    azureblobstorage* azurequeue hdfs hdfscluster remote remotesecure cluster \
+    clusterallreplicas mysql materializedmysql postgresql materializedpostgresql mongodb redis \
+    sqlite jdbc odbc executable executablepool input iceberg* deltalake* hudi* paimon* \
+    ytsaurus arrowflight kafka rabbitmq nats merge loop mergetreeindex mergetreeprojection \
+    dictionary fuzzquery sleep sleepeachrow addresstoline* addresstosymbol demangle \
+    catboostevaluate evalmlmethod joinget* distributed buffer prometheusquery*";
 
-/// Snowflake, system functions that act, and functions that reach out.
-const SNOWFLAKE: &str = "\
-    system$* result_scan get_presigned_url build_scoped_file_url build_stage_file_url \
-    infer_schema ai_* snowflake.cortex.* complete identifier ";
+/// <https://docs.snowflake.com/en/sql-reference/functions-all>
+const SNOWFLAKE: &str = "system$* result_scan to_query get_presigned_url build_*_file_url \
+    build_stage_file_url get_stage_location infer_schema directory sql identifier \
+    snowflake.cortex.* ai_*";
 
-/// BigQuery, federated queries, remote models and sessions.
-const BIGQUERY: &str = "\
-    external_query external_object_transform ml.* ai.* vector_search error session_user \
-    keys.* aead.* deterministic_* bqutil.* appends changes ";
+/// <https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-all>
+const BIGQUERY: &str = "external_query ai.* ml.generate_* bqutil.*";
 
-/// Trino, table functions that pass queries through to what is behind a connector.
-const TRINO: &str = "query raw_query procedure table_changes sheet sleep exclude_columns ";
+/// <https://docs.databricks.com/en/sql/language-manual/sql-ref-functions-builtin-alpha.html>
+const DATABRICKS: &str = "read_files remote_query http_request java_method reflect try_reflect \
+    ai_* secret try_secret list_secrets cloud_files_state event_log table_changes read_kafka \
+    read_kinesis read_pubsub read_pulsar read_statestore vector_search input_file_name identifier";
 
-/// Databricks, functions that read files, call other services, or run code.
-const DATABRICKS: &str = "\
-    read_files cloud_files http_request remote_query ai_* secret try_secret java_method reflect \
-    try_reflect vector_search event_log read_kafka read_kinesis read_pubsub read_pulsar \
-    list_secrets raise_error assert_true ";
+/// Table functions that hand text to the database behind a connector, in any catalog.
+/// <https://trino.io/docs/current/connector.html>
+const TRINO: &str = "query raw_query procedure table_changes";
 
-/// SQL Server, for the generic dialect.
-const SQL_SERVER: &str = "\
-    xp_* sp_executesql sp_execute_external_script sp_oa* sp_configure sp_addlinkedserver \
-    sp_addextendedproc openrowset opendatasource openquery openxml fn_get_audit_file fn_xe_file_target_read_file ";
+/// SQL Server, Oracle, Db2.
+const OTHERS: &str = "xp_* sp_* openrowset opendatasource openquery utl_* dbms_* httpuritype \
+    waitfor utl_http.* utl_file.* utl_inaddr.* utl_tcp.* utl_smtp.* dbms_scheduler.* dbms_sql.* \
+    dbms_ldap.* dbms_xmlgen.* dbms_xmlquery.* dbms_pipe.* dbms_lock.* dbms_cloud.* sysproc.*";
 
 #[cfg(test)]
 mod tests {
@@ -125,25 +122,43 @@ mod tests {
 
     use super::*;
 
-    fn dangerous(names: &[&str], dialect: SqlDialect, plan: &DangerousFunctions) -> Vec<String> {
-        let called = names.iter().map(ToString::to_string).collect();
-        of(&called, dialect, plan).into_iter().collect()
+    fn found(dialect: SqlDialect, name: &str, list: &FunctionList) -> bool {
+        !among(&BTreeSet::from([name.to_owned()]), dialect, list).is_empty()
     }
 
     #[test]
-    fn what_is_dangerous_depends_on_the_dialect_and_the_configuration() {
-        let none = DangerousFunctions::default();
-        let names = ["count", "pg_read_file", "load_file", "public.dblink_exec", "pg_sleep_for"];
-        let postgresql = dangerous(&names, SqlDialect::Postgresql, &none);
-        assert_eq!(postgresql, ["pg_read_file", "pg_sleep_for", "public.dblink_exec"]);
-        assert_eq!(dangerous(&names, SqlDialect::Mysql, &none), ["load_file"]);
-        assert_eq!(dangerous(&names, SqlDialect::Generic, &none).len(), 4);
-        let configured = DangerousFunctions {
-            add: ["my_*".to_owned()].into(),
+    fn a_function_is_dangerous_by_its_name_without_a_schema() {
+        let list = FunctionList::default();
+        for (dialect, name, expected) in [
+            (SqlDialect::Postgresql, "pg_read_file", true),
+            (SqlDialect::Postgresql, "public.dblink_exec", true),
+            (SqlDialect::Postgresql, "query_to_xml_and_xmlschema", true),
+            (SqlDialect::Postgresql, "net.http_get", true),
+            (SqlDialect::Postgresql, "lower", false),
+            (SqlDialect::Postgresql, "load_file", false),
+            (SqlDialect::Mysql, "load_file", true),
+            (SqlDialect::Mysql, "sl\u{e9}ep", true),
+            (SqlDialect::Trino, "pg.system.query", true),
+            (SqlDialect::Clickhouse, "url", true),
+            (SqlDialect::Sqlite, "url", false),
+            (SqlDialect::Generic, "master..xp_cmdshell", true),
+            (SqlDialect::Snowflake, "system$cancel_query", true),
+            (SqlDialect::Sqlite, EXECUTE_IMMEDIATE, true),
+        ] {
+            assert_eq!(found(dialect, name, &list), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_list_can_be_added_to_and_taken_from() {
+        let list = FunctionList {
+            add: ["lower".to_owned(), "app.purge_*".to_owned()].into(),
             remove: ["pg_sleep*".to_owned()].into(),
         };
-        let names = ["my_exec", "pg_sleep", "lo_export"];
-        let found = dangerous(&names, SqlDialect::Postgresql, &configured);
-        assert_eq!(found, ["lo_export", "my_exec"]);
+        for (name, expected) in
+            [("lower", true), ("app.purge_all", true), ("purge_all", false), ("pg_sleep", false)]
+        {
+            assert_eq!(found(SqlDialect::Postgresql, name, &list), expected, "{name}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! The whole tree is walked, so that a DELETE in a CTE or a table in a subquery
 //! counts. In doubt a name is a table, and a write acts on the service.
 
+mod rows;
 mod scopes;
 mod targets;
 
@@ -11,9 +12,8 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Delete, Expr, FromTable, Ident, InTarget, Insert, Merge, ObjectName, ObjectNamePart,
-    OnConflictAction, OnInsert, OutputClause, Query, Select, SetExpr, SqliteOnConflict, Statement,
-    TableFactor, TableObject, TableWithJoins, Update, Visitor,
+    Expr, Ident, InTarget, ObjectName, ObjectNamePart, Query, Select, SetExpr, Statement,
+    TableFactor, TableWithJoins, Visitor,
 };
 
 use self::scopes::Scopes;
@@ -22,7 +22,7 @@ use crate::facts::Action;
 use crate::plan::SqlDialect;
 
 /// What one statement does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Effects {
     /// What is written, by which action; the empty name is the service.
     pub(super) written: Vec<(Action, String)>,
@@ -35,9 +35,11 @@ pub(super) struct Effects {
     /// Whether every UPDATE and DELETE in it has a WHERE that limits it or, where
     /// there is none of them, every SELECT from a table.
     pub(super) has_where: bool,
-    /// Whether a table's name is computed (Snowflake's `IDENTIFIER(…)`), so that
-    /// what is touched cannot be said.
-    pub(super) computed_name: bool,
+    /// What it names outside of the database.
+    pub(super) external: BTreeSet<&'static str>,
+    /// Why what it does cannot be said: a table's name is computed, or it changes how
+    /// the next text is read.
+    pub(super) refused: Option<&'static str>,
 }
 
 /// What `statement` does.
@@ -49,15 +51,45 @@ pub(super) fn of(statement: &Statement, dialect: SqlDialect) -> Effects {
     };
     super::walk::walk(shown, &mut walk);
     let effects = walk.finish();
-    if targets::only_shows(statement) { shown_only(effects) } else { effects }
+    if targets::only_shows(statement) { effects.shown_only() } else { effects }
 }
 
-/// A statement that is explained and not executed touches what it names, and
-/// writes nothing.
-fn shown_only(effects: Effects) -> Effects {
-    let mut read = effects.read;
-    read.extend(effects.written.into_iter().map(|(_, table)| table).filter(|t| !t.is_empty()));
-    Effects { written: Vec::new(), read, read_action: action("sql:explain"), ..effects }
+/// The SQL text that a statement has in it as a string and runs.
+pub(super) fn text_in(statement: &Statement) -> Option<&str> {
+    match statement {
+        Statement::Unload { query_text, .. } => query_text.as_deref(),
+        Statement::Execute { name: None, parameters, .. } => match parameters.as_slice() {
+            [text] => condition::literal_text(text),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl Effects {
+    /// What a request does that has no SQL text: `action`, on nothing yet.
+    pub(super) fn only(name: &str) -> Self {
+        Self { read_action: action(name), ..Walk::new(SqlDialect::Generic).finish() }
+    }
+
+    /// Writes `table`.
+    pub(super) fn writes(&mut self, name: &str, table: String) {
+        self.written.push((action(name), table));
+    }
+
+    /// The same, explained and not run: it touches what it names and writes nothing.
+    pub(super) fn shown_only(mut self) -> Self {
+        let written = std::mem::take(&mut self.written);
+        self.read.extend(written.into_iter().map(|(_, table)| table).filter(|t| !t.is_empty()));
+        self.read_action = action("sql:explain");
+        self
+    }
+
+    /// Its rows go to a file of the server.
+    pub(super) fn writes_file(&mut self) {
+        self.external.insert("file");
+        self.writes("sql:copy", String::new());
+    }
 }
 
 /// An action that stands in the vocabulary. A test gives every name that is used
@@ -71,7 +103,8 @@ struct Walk {
     written: Vec<(Action, String)>,
     read: BTreeSet<String>,
     functions: BTreeSet<String>,
-    computed_name: bool,
+    external: BTreeSet<&'static str>,
+    refused: Option<&'static str>,
     /// Names that are no reads: the addresses of nodes of the tree that is walked.
     not_read: HashSet<usize>,
     scopes: Scopes,
@@ -102,7 +135,8 @@ impl Walk {
             written: Vec::new(),
             read: BTreeSet::new(),
             functions: BTreeSet::new(),
-            computed_name: false,
+            external: BTreeSet::new(),
+            refused: None,
             not_read: HashSet::new(),
             scopes: Scopes::default(),
             limited: Limited::default(),
@@ -118,7 +152,8 @@ impl Walk {
             read: self.read,
             read_action: action("sql:select"),
             functions: self.functions,
-            computed_name: self.computed_name,
+            external: self.external,
+            refused: self.refused,
         }
     }
 
@@ -134,8 +169,12 @@ impl Walk {
     }
 
     fn writes_table(&mut self, action: Action, name: &ObjectName) {
-        // Some databases write through a CTE to the tables in it.
-        let table = if self.is_cte(name) { String::new() } else { self.name(name) };
+        // A target is no CTE to PostgreSQL, while some databases write through a CTE to
+        // the tables in it.
+        if self.is_cte(name) {
+            self.writes(action, String::new());
+        }
+        let table = self.name(name);
         self.writes(action, table);
     }
 
@@ -147,7 +186,10 @@ impl Walk {
     }
 
     fn name(&mut self, name: &ObjectName) -> String {
-        self.computed_name |= name.0.iter().any(|part| matches!(part, ObjectNamePart::Function(_)));
+        if name.0.iter().any(|part| matches!(part, ObjectNamePart::Function(_))) {
+            self.refused = Some("the name of a table is computed");
+        }
+        self.external.extend(names::outside(name, self.dialect));
         names::table(name, self.dialect)
     }
 
@@ -182,169 +224,15 @@ impl Walk {
     }
 
     fn calls(&mut self, name: &ObjectName) {
-        self.functions.insert(names::function(name));
-    }
-
-    fn insert(&mut self, insert: &Insert) {
-        let insert_action = action("sql:insert");
-        match &insert.table {
-            TableObject::TableName(name) => {
-                self.target(name);
-                if insert.overwrite {
-                    self.writes_table(action("sql:truncate"), name);
-                }
-                self.writes_table(insert_action, name);
-                if replaces_rows(insert) {
-                    self.writes_table(action("sql:update"), name);
-                }
-            }
-            TableObject::TableFunction(function) => {
-                self.calls(&function.name);
-                self.writes(insert_action, String::new());
-            }
-            TableObject::TableQuery(_) => self.writes(insert_action, String::new()),
+        let name = names::function(name);
+        let computes = matches!(
+            self.dialect,
+            SqlDialect::Snowflake | SqlDialect::Databricks | SqlDialect::Generic
+        );
+        if computes && name == "identifier" {
+            self.refused = Some("the name of a table is computed");
         }
-        let clauses = insert.multi_table_when_clauses.iter().flat_map(|when| &when.into_clauses);
-        let clauses = clauses
-            .chain(&insert.multi_table_into_clauses)
-            .chain(insert.multi_table_else_clause.iter().flatten());
-        for clause in clauses {
-            self.writes_table(insert_action, &clause.table_name);
-        }
-        self.output(insert.returning.is_some(), insert.output.as_ref(), &insert_target(insert));
-    }
-
-    fn update(&mut self, update: &Update) {
-        let from = match &update.from {
-            Some(
-                sqlparser::ast::UpdateTableFromKind::BeforeSet(from)
-                | sqlparser::ast::UpdateTableFromKind::AfterSet(from),
-            ) => from.as_slice(),
-            None => &[],
-        };
-        let targets = self.targets(std::slice::from_ref(&update.table), from);
-        self.limited.see(condition::limits(update.selection.as_ref(), self.dialect));
-        self.dml("sql:update", &targets, update.returning.is_some(), update.output.as_ref());
-    }
-
-    fn delete(&mut self, delete: &Delete) {
-        let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
-        let using = delete.using.as_deref().unwrap_or_default();
-        let targets = if delete.tables.is_empty() {
-            self.targets(from, using)
-        } else {
-            delete.tables.iter().map(|name| self.unalias(name, from, using)).collect()
-        };
-        for name in &delete.tables {
-            self.target(name);
-        }
-        self.limited.see(condition::limits(delete.selection.as_ref(), self.dialect));
-        self.dml("sql:delete", &targets, delete.returning.is_some(), delete.output.as_ref());
-    }
-
-    fn merge(&mut self, merge: &Merge) {
-        let target = self.factor_target(&merge.table, &[]);
-        self.limited.see(false);
-        self.dml("sql:merge", &[target], false, merge.output.as_ref());
-    }
-
-    fn dml(
-        &mut self,
-        name: &str,
-        targets: &[Option<&ObjectName>],
-        returning: bool,
-        output: Option<&OutputClause>,
-    ) {
-        let action = action(name);
-        if targets.is_empty() {
-            self.writes(action, String::new());
-        }
-        for target in targets {
-            match target {
-                Some(target) => self.writes_table(action, target),
-                None => self.writes(action, String::new()),
-            }
-        }
-        let named: Vec<_> = targets.iter().flatten().copied().collect();
-        self.output(returning, output, &named);
-    }
-
-    /// RETURNING and OUTPUT show the rows, and OUTPUT INTO stores them.
-    fn output(&mut self, returning: bool, output: Option<&OutputClause>, targets: &[&ObjectName]) {
-        if returning || output.is_some() {
-            for target in targets {
-                self.reads_table(target);
-            }
-        }
-        if let Some(OutputClause::Output { into_table: Some(into), .. }) = output {
-            for target in &into.targets {
-                self.creates(target);
-            }
-        }
-    }
-
-    /// The target of SELECT INTO.
-    fn creates(&mut self, target: &Expr) {
-        let idents = match target {
-            Expr::Identifier(ident) => vec![ident],
-            Expr::CompoundIdentifier(idents) => idents.iter().collect(),
-            _ => Vec::new(),
-        };
-        self.writes(action("sql:create"), names::of_idents(&idents, self.dialect));
-    }
-
-    /// The tables that an UPDATE or a DELETE of `written` changes: all of a join,
-    /// since which of them is only known to who knows the columns.
-    fn targets<'s>(
-        &mut self,
-        written: &'s [TableWithJoins],
-        others: &'s [TableWithJoins],
-    ) -> Vec<Option<&'s ObjectName>> {
-        factors(written).map(|factor| self.factor_target(factor, others)).collect()
-    }
-
-    /// The table that a factor names; `None` if it names none.
-    fn factor_target<'s>(
-        &mut self,
-        factor: &'s TableFactor,
-        others: &'s [TableWithJoins],
-    ) -> Option<&'s ObjectName> {
-        match factor {
-            TableFactor::Table { name, args: None, .. } => {
-                self.target(name);
-                self.unalias(name, &[], others)
-            }
-            _ => None,
-        }
-    }
-
-    /// `DELETE u FROM users u` writes `users`. In PostgreSQL and SQLite a target
-    /// is never an alias.
-    fn unalias<'s>(
-        &self,
-        name: &'s ObjectName,
-        from: &'s [TableWithJoins],
-        using: &'s [TableWithJoins],
-    ) -> Option<&'s ObjectName> {
-        if matches!(self.dialect, SqlDialect::Postgresql | SqlDialect::Sqlite) {
-            return Some(name);
-        }
-        let [ObjectNamePart::Identifier(used)] = name.0.as_slice() else {
-            return Some(name);
-        };
-        for factor in factors(from).chain(factors(using)) {
-            let (alias, table) = match factor {
-                TableFactor::Table { name, alias: Some(alias), args: None, .. } => {
-                    (alias, Some(name))
-                }
-                TableFactor::Derived { alias: Some(alias), .. } => (alias, None),
-                _ => continue,
-            };
-            if alias.name.value.to_lowercase() == used.value.to_lowercase() {
-                return table;
-            }
-        }
-        Some(name)
+        self.functions.insert(name);
     }
 
     /// `TABLE users`, as a query or as part of one: the tree has it as two
@@ -386,13 +274,17 @@ impl Visitor for Walk {
         for target in select.into.iter().flat_map(|into| &into.targets) {
             self.creates(target);
         }
-        let from_table = factors(&select.from).any(|factor| match factor {
-            TableFactor::Table { name, args: None, .. } => !self.is_cte(name),
-            _ => false,
-        });
-        if from_table {
-            let limited = condition::limits(select.selection.as_ref(), self.dialect)
-                || condition::limits(select.prewhere.as_ref(), self.dialect);
+        let tables: Vec<_> = factors(&select.from)
+            .filter_map(|factor| match factor {
+                TableFactor::Table { name, args: None, .. } => Some(name),
+                _ => None,
+            })
+            .filter(|name| !self.is_cte(name))
+            .map(Some)
+            .collect();
+        if !tables.is_empty() {
+            let limited = self.limits(select.selection.as_ref(), &tables)
+                || self.limits(select.prewhere.as_ref(), &tables);
             self.selects.see(limited);
         }
         ControlFlow::Continue(())
@@ -407,6 +299,10 @@ impl Visitor for Walk {
             }
             TableFactor::Function { name, .. } => self.calls(name),
             TableFactor::SemanticView { name, .. } => self.reads_table(name),
+            // Snowflake's TABLE('name') and TABLE($name).
+            TableFactor::TableFunction { expr, .. } if !matches!(expr, Expr::Function(_)) => {
+                self.refused = Some("the name of a table is computed");
+            }
             _ => {}
         }
         ControlFlow::Continue(())
@@ -438,26 +334,6 @@ impl Visitor for Walk {
             other => self.other_statement(other),
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// Whether an INSERT may change rows that are there already.
-fn replaces_rows(insert: &Insert) -> bool {
-    let replaces = insert.replace_into || matches!(insert.or, Some(SqliteOnConflict::Replace));
-    let updates = match &insert.on {
-        Some(OnInsert::OnConflict(conflict)) => {
-            !matches!(conflict.action, OnConflictAction::DoNothing)
-        }
-        Some(_) => true,
-        None => false,
-    };
-    replaces || updates
-}
-
-fn insert_target(insert: &Insert) -> Vec<&ObjectName> {
-    match &insert.table {
-        TableObject::TableName(name) => vec![name],
-        _ => Vec::new(),
     }
 }
 

@@ -2,9 +2,13 @@
 //! database may cut into tokens in another way, and text whose syntax tree would
 //! be deeper than the stack.
 
+mod quoting;
+mod rewrite;
+mod trino;
+
 use sqlparser::dialect::{
     BigQueryDialect, ClickHouseDialect, DatabricksDialect, Dialect, GenericDialect, MySqlDialect,
-    PostgreSqlDialect, SQLiteDialect, SnowflakeDialect,
+    PostgreSqlDialect, RedshiftSqlDialect, SQLiteDialect, SnowflakeDialect,
 };
 use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, Whitespace};
@@ -27,8 +31,7 @@ const JOIN_WEIGHT: usize = 6;
 /// The parser's rules of a dialect.
 pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
     match dialect {
-        // Trino's grammar is the standard's, of which the generic rules know the most.
-        SqlDialect::Generic | SqlDialect::Trino => Box::new(GenericDialect {}),
+        SqlDialect::Generic => Box::new(GenericDialect {}),
         SqlDialect::Postgresql => Box::new(PostgreSqlDialect {}),
         SqlDialect::Mysql => Box::new(MySqlDialect {}),
         SqlDialect::Sqlite => Box::new(SQLiteDialect {}),
@@ -36,24 +39,31 @@ pub(super) fn rules(dialect: SqlDialect) -> Box<dyn Dialect> {
         SqlDialect::Snowflake => Box::new(SnowflakeDialect),
         SqlDialect::Bigquery => Box::new(BigQueryDialect {}),
         SqlDialect::Databricks => Box::new(DatabricksDialect {}),
+        SqlDialect::Redshift => Box::new(RedshiftSqlDialect {}),
+        SqlDialect::Trino => Box::new(trino::TrinoDialect {}),
     }
 }
 
+/// The tokens of a text.
+pub(super) struct Tokens {
+    pub(super) tokens: Vec<TokenWithSpan>,
+    /// Whether there was an INTO OUTFILE, which the parser does not know.
+    pub(super) writes_file: bool,
+}
+
 /// The tokens of `text`.
-pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpan>, Unparsed> {
+pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Tokens, Unparsed> {
     check_text(dialect, text)?;
     let rules = rules(dialect);
     let tokens = Tokenizer::new(&*rules, text).tokenize_with_location().map_err(|error| {
         let at = format!("at Line: {}, Column: {}", error.location.line, error.location.column);
         malformed("the SQL text has an unfinished or unknown token", &at)
     })?;
-    check_spaces(text, &tokens)?;
+    quoting::check(dialect, text, &tokens)?;
     let mut depth = Depth::new();
     let mut changes_rows = false;
-    let mut prefix = None;
     for TokenWithSpan { token, .. } in &tokens {
         check_token(dialect, token)?;
-        check_prefix(dialect, prefix.replace(token), token)?;
         depth.take(token)?;
         if changes_rows && is_modifier(dialect, token) {
             return Err(refused("UPDATE and DELETE with a modifier are not read"));
@@ -63,7 +73,7 @@ pub(super) fn tokens(dialect: SqlDialect, text: &str) -> Result<Vec<TokenWithSpa
                 if matches!(word.keyword, Keyword::UPDATE | Keyword::DELETE));
         }
     }
-    Ok(tokens)
+    Ok(rewrite::rewrite(dialect, tokens))
 }
 
 /// The text is refused though it may parse.
@@ -98,7 +108,11 @@ fn check_text(dialect: SqlDialect, text: &str) -> Result<(), Unparsed> {
     if executable && matches!(dialect, SqlDialect::Mysql | SqlDialect::Generic) {
         return Err(refused("the SQL text has a comment that MySQL executes"));
     }
-    if dialect == SqlDialect::Generic && ["\\'", "\\\"", "\\`"].iter().any(|s| text.contains(s)) {
+    if dialect == SqlDialect::Databricks && text.contains("${") {
+        return Err(refused("the SQL text has a variable that is replaced before it is read"));
+    }
+    let backslashes = matches!(dialect, SqlDialect::Generic | SqlDialect::Redshift);
+    if backslashes && ["\\'", "\\\"", "\\`"].iter().any(|s| text.contains(s)) {
         return Err(refused(
             "the SQL text has a backslash before a quote, which dialects read differently",
         ));
@@ -122,71 +136,37 @@ fn check_token(dialect: SqlDialect, token: &Token) -> Result<(), Unparsed> {
         Token::DollarQuotedString(_)
             if !matches!(
                 dialect,
-                SqlDialect::Postgresql | SqlDialect::Snowflake | SqlDialect::Clickhouse
+                SqlDialect::Postgresql
+                    | SqlDialect::Redshift
+                    | SqlDialect::Snowflake
+                    | SqlDialect::Clickhouse
             ) =>
         {
             Err(refused("the SQL text has a dollar-quoted string, which the dialect has not"))
         }
-        // To others the prefix is a name, and a backslash before the quote does not
-        // escape it.
-        Token::EscapedStringLiteral(_) if dialect != SqlDialect::Postgresql => {
-            Err(refused("the SQL text has an escape string, which the dialect has not"))
-        }
-        Token::SingleQuotedRawStringLiteral(_)
-        | Token::DoubleQuotedRawStringLiteral(_)
-        | Token::TripleSingleQuotedRawStringLiteral(_)
-        | Token::TripleDoubleQuotedRawStringLiteral(_)
-            if dialect != SqlDialect::Bigquery =>
+        Token::DollarQuotedString(text)
+            if text.tag.as_ref().is_some_and(|tag| {
+                dialect == SqlDialect::Snowflake || tag.starts_with(|c: char| c.is_ascii_digit())
+            }) =>
         {
-            Err(refused("the SQL text has a raw string, which the dialect has not"))
+            Err(refused("the SQL text has a dollar quote that the dialect has not"))
         }
-        // To BigQuery a backslash keeps the quote after it in the string.
-        Token::SingleQuotedRawStringLiteral(text) | Token::DoubleQuotedRawStringLiteral(text)
-            if text.ends_with('\\') =>
+        Token::HexStringLiteral(digits)
+            if !digits.chars().all(|c| c.is_ascii_hexdigit() || c.is_whitespace()) =>
         {
-            Err(refused("the SQL text has a raw string that ends with a backslash"))
+            Err(refused("the SQL text has a hexadecimal string that is none"))
+        }
+        Token::Placeholder(name) if name == "$" => {
+            Err(refused("the SQL text has a dollar sign that stands for nothing"))
+        }
+        Token::Word(word) if word.value.eq_ignore_ascii_case("uescape") => {
+            Err(refused("the SQL text has an escape character of its own"))
         }
         Token::CopyData { .. } => {
             Err(refused("the SQL text has inline data, which may be statements"))
         }
         _ => Ok(()),
     }
-}
-
-/// White space other than ASCII separates words to some databases, and is part of a word
-/// to others; within strings, names and comments it does not matter.
-fn check_spaces(text: &str, tokens: &[TokenWithSpan]) -> Result<(), Unparsed> {
-    let count = |text: &str| text.chars().filter(|c| c.is_whitespace() && !c.is_ascii()).count();
-    let all = count(text);
-    if all == 0 {
-        return Ok(());
-    }
-    let quoted = tokens.iter().map(|token| match &token.token {
-        Token::Word(word) if word.quote_style.is_none() => 0,
-        Token::Whitespace(Whitespace::Space | Whitespace::Newline | Whitespace::Tab) => 0,
-        other => count(&other.to_string()),
-    });
-    if quoted.sum::<usize>() == all {
-        Ok(())
-    } else {
-        Err(refused("the SQL text has white space that is not ASCII"))
-    }
-}
-
-/// Spark reads `r'\'` as a backslash; the parser knows no such prefix, and would read on
-/// to the next quote.
-fn check_prefix(
-    dialect: SqlDialect,
-    before: Option<&Token>,
-    token: &Token,
-) -> Result<(), Unparsed> {
-    let string = matches!(token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
-    let raw = matches!(before, Some(Token::Word(word))
-        if word.quote_style.is_none() && word.value.eq_ignore_ascii_case("r"));
-    if string && raw && dialect == SqlDialect::Databricks {
-        return Err(refused("the SQL text has a raw string, which is not read"));
-    }
-    Ok(())
 }
 
 /// Words after MySQL's UPDATE and DELETE that the parser takes for the table.

@@ -1,15 +1,15 @@
 //! SQL over HTTP as a whole; what each statement does is reviewed as data, in
-//! `tests/facts/sql.json`.
+//! `tests/corpora/sql`.
 
 use serde_json::json;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::plan::{DangerousFunctions, SqlCarrier};
+use crate::plan::SqlCarrier;
 use crate::protocol::RequestHead;
 
-const DIALECTS: [SqlDialect; 9] = [
+const DIALECTS: [SqlDialect; 10] = [
     SqlDialect::Generic,
     SqlDialect::Postgresql,
     SqlDialect::Mysql,
@@ -17,18 +17,15 @@ const DIALECTS: [SqlDialect; 9] = [
     SqlDialect::Clickhouse,
     SqlDialect::Snowflake,
     SqlDialect::Bigquery,
-    SqlDialect::Trino,
     SqlDialect::Databricks,
+    SqlDialect::Redshift,
+    SqlDialect::Trino,
 ];
 
 fn read(dialect: SqlDialect, sql: &str) -> Result<Vec<Command>, Unparsed> {
-    let plan = plan(dialect, SqlCarrier::Body);
+    let plan = SqlPlan::new(dialect, SqlCarrier::Body);
     let of_type = [("content-type", "application/sql")];
     commands(&plan, &reading(&head("/sql", &of_type), sql.as_bytes(), &Limits::default()))
-}
-
-fn plan(dialect: SqlDialect, statement: SqlCarrier) -> SqlPlan {
-    SqlPlan { dialect, statement, dangerous_functions: DangerousFunctions::default() }
 }
 
 fn reading<'a>(head: &'a RequestHead<'a>, body: &'a [u8], limits: &'a Limits) -> Reading<'a> {
@@ -88,6 +85,30 @@ fn a_condition_that_is_always_true_is_none() {
         "EXISTS (SELECT 1)",
         "EXISTS (SELECT id FROM orders o WHERE o.id = 1)",
         "id = 7 OR EXISTS (SELECT 1)",
+        "id + 0 = id",
+        "1 * id >= id::bigint",
+        "lower(name) = lower(name)",
+        "(id, name) = (id, name)",
+        "id = (SELECT id)",
+        "id IN (7, id)",
+        "id IN (SELECT id FROM users)",
+        "id = ANY (SELECT id FROM public.users)",
+        "id BETWEEN id AND id",
+        "id - id = 0",
+        "id * 0 < 1",
+        "name ~ '.*'",
+        "(name !~ '^(.*)$') IS FALSE",
+        "name SIMILAR TO '%'",
+        "name || '' = name",
+        "id <> 1 OR id <> 2",
+        "id > 5 OR id < 10",
+        "NOT (id > 10 AND id < 5)",
+        "name < 'b' OR name > 'a'",
+        "name LIKE 'a%' OR name NOT LIKE 'a%'",
+        "CASE WHEN id > 1 THEN true ELSE true END",
+        "EXISTS (SELECT users.id)",
+        "EXISTS (SELECT 1 FROM orders o WHERE users.id = users.id)",
+        "(id = id)::boolean",
     ] {
         assert!(!has_where(condition), "{condition}");
     }
@@ -110,6 +131,15 @@ fn a_condition_on_the_row_is_one() {
         "deleted_at IS NOT NULL",
         "lower(name) = 'x'",
         "active",
+        "id > 10 OR id < 5",
+        "id = 1 OR id = 2",
+        "id BETWEEN 1 AND 2",
+        "id IN (SELECT id FROM banned)",
+        "name ~ '^a'",
+        "NOT EXISTS (SELECT 1 FROM orders o WHERE o.user_id = users.id)",
+        "CASE WHEN id > 1 THEN true ELSE false END",
+        "id - other = 0",
+        "id > -1",
     ] {
         assert!(has_where(condition), "{condition}");
     }
@@ -153,6 +183,25 @@ fn text_that_nests_or_chains_too_deep_is_refused_before_it_is_parsed() {
 }
 
 #[test]
+fn texts_in_each_other_are_bounded() {
+    let mut sql = "SELECT 1".to_owned();
+    for depth in 0..6 {
+        let read = read(SqlDialect::Trino, &sql);
+        assert_eq!(code(read), (depth > 2).then_some(UnparsedCode::TooDeep), "{sql}");
+        sql = format!("EXECUTE IMMEDIATE '{}'", sql.replace('\'', "''"));
+    }
+}
+
+#[test]
+fn a_plan_reads_an_api_by_its_own_dialect() {
+    let plan = |dialect, statement| SqlPlan::new(dialect, statement).contradiction();
+    assert_eq!(plan(SqlDialect::Trino, SqlCarrier::Trino), None);
+    assert_eq!(plan(SqlDialect::Mysql, SqlCarrier::ElasticsearchSql), None);
+    assert!(plan(SqlDialect::Generic, SqlCarrier::Neon).is_some());
+    assert!(plan(SqlDialect::Generic, SqlCarrier::FormField(String::new())).is_some());
+}
+
+#[test]
 fn long_lists_are_not_deep() {
     let rows: Vec<_> = (0..2_000).map(|id| format!("({id}, 'x' || 'y', -1)")).collect();
     let insert = format!("INSERT INTO t (a, b, c) VALUES {}", rows.join(", "));
@@ -182,9 +231,17 @@ fn a_refusal_says_where_and_does_not_quote() {
 
 #[test]
 fn every_action_that_a_statement_can_have_is_in_the_vocabulary() {
-    let used =
-        include_str!("effects.rs").split('"').chain(include_str!("effects/targets.rs").split('"'));
-    let used: BTreeSet<_> = used.filter(|text| text.starts_with("sql:")).collect();
+    let sources = [
+        include_str!("effects.rs"),
+        include_str!("effects/rows.rs"),
+        include_str!("effects/targets.rs"),
+        include_str!("carrier/apis.rs"),
+        include_str!("carrier/clickhouse.rs"),
+        include_str!("carrier/postgrest.rs"),
+        include_str!("carrier/trino.rs"),
+    ];
+    let used: BTreeSet<_> = sources.iter().flat_map(|source| source.split('"')).collect();
+    let used: BTreeSet<_> = used.into_iter().filter(|text| text.starts_with("sql:")).collect();
     assert!(used.len() > 15, "{used:?}");
     for name in used {
         assert!(Action::named(name).is_some(), "{name}");
@@ -253,7 +310,7 @@ fn sql_is_taken_from_one_form_field_and_no_other() {
 
 #[test]
 fn sql_comes_by_post_only() {
-    let plan = plan(SqlDialect::Sqlite, SqlCarrier::Body);
+    let plan = SqlPlan::new(SqlDialect::Sqlite, SqlCarrier::Body);
     for method in ["GET", "PUT", "post"] {
         let head = RequestHead { method, ..head("/sql", &[("content-type", "application/sql")]) };
         let read = commands(&plan, &reading(&head, b"SELECT 1", &Limits::default()));

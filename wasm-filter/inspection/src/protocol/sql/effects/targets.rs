@@ -2,11 +2,17 @@
 //! act on. What is not named here is `sql:other`, an act of administration.
 
 use sqlparser::ast::{
-    AlterTableOperation, CopySource, CreateTable, CreateTableLikeKind, Expr, ObjectName,
-    ObjectType, RenameTableNameKind, Statement, UtilityOption, Value,
+    AlterTableOperation, CopySource, CopyTarget, CreateTable, CreateTableLikeKind,
+    CreateTableOptions, Expr, Function, ObjectName, ObjectType, RenameTableNameKind, Reset,
+    ResetStatement, Set, SqlOption, Statement, Use, UtilityOption, Value,
 };
 
-use super::{Walk, action, names};
+use super::super::dangerous::EXECUTE_IMMEDIATE;
+use super::super::names;
+use super::{Walk, action};
+use crate::plan::SqlDialect;
+
+const READS_DIFFERENTLY: &str = "a setting would change how the next SQL text is read";
 
 /// Whether an EXPLAIN runs what it explains.
 pub(super) fn explain_executes(statement: &Statement) -> bool {
@@ -97,6 +103,8 @@ impl Walk {
                 self.acts_on("sql:truncate", truncate.table_names.iter().map(|table| &table.name));
             }
 
+            Statement::OptimizeTable { name, .. } => self.acts_on("sql:other", [name]),
+
             Statement::AlterTable(alter) => {
                 self.unlimited();
                 self.acts_on("sql:alter", [&alter.name]);
@@ -129,14 +137,22 @@ impl Walk {
 
     fn administration(&mut self, statement: &Statement) {
         match statement {
-            Statement::Copy { source, to, .. } => match source {
-                CopySource::Table { table_name, .. } if *to => {
-                    self.acts("sql:copy");
-                    self.reads_table(table_name);
+            Statement::Copy { source, to, target, .. } => {
+                self.external.insert(match target {
+                    CopyTarget::Stdin | CopyTarget::Stdout => "client",
+                    CopyTarget::Program { .. } => "program",
+                    CopyTarget::File { filename } if filename.contains("://") => "url",
+                    CopyTarget::File { .. } => "file",
+                });
+                match source {
+                    CopySource::Table { table_name, .. } if *to => {
+                        self.acts("sql:copy");
+                        self.reads_table(table_name);
+                    }
+                    CopySource::Table { table_name, .. } => self.acts_on("sql:copy", [table_name]),
+                    CopySource::Query(_) => self.acts("sql:copy"),
                 }
-                CopySource::Table { table_name, .. } => self.acts_on("sql:copy", [table_name]),
-                CopySource::Query(_) => self.acts("sql:copy"),
-            },
+            }
             Statement::CopyIntoSnowflake { into, from_obj, .. } => {
                 // Either may be a stage; both are named, whichever is written.
                 self.acts_on("sql:copy", [into]);
@@ -144,23 +160,26 @@ impl Walk {
                     self.reads_table(from);
                 }
             }
-            Statement::LoadData { table_name, .. } => self.acts_on("sql:copy", [table_name]),
-            Statement::Unload { .. } | Statement::ExportData(_) | Statement::Directory { .. } => {
+            Statement::LoadData { table_name, local, .. } => {
+                self.external.insert(if *local { "client" } else { "file" });
+                self.acts_on("sql:copy", [table_name]);
+            }
+            Statement::Unload { .. } | Statement::ExportData(_) => {
+                self.external.insert("url");
+                self.acts("sql:copy");
+            }
+            Statement::Directory { .. } => {
+                self.external.insert("file");
                 self.acts("sql:copy");
             }
 
-            Statement::Call(function) => {
-                self.calls(&function.name);
+            Statement::Call(Function { name, .. })
+            | Statement::Execute { name: Some(name), .. } => {
+                self.calls(name);
                 self.acts("sql:call");
             }
-            Statement::Execute { name, immediate, .. } => {
-                let named = name.as_ref().map(names::function);
-                // Where the dialect knows no such statement, the word is the name.
-                if *immediate || named.as_deref() == Some("immediate") {
-                    self.functions.insert("execute_immediate".to_owned());
-                } else {
-                    self.functions.extend(named);
-                }
+            Statement::Execute { name: None, .. } => {
+                self.functions.insert(EXECUTE_IMMEDIATE.to_owned());
                 self.acts("sql:call");
             }
             // What is prepared is run sooner or later: it is walked as if it were run.
@@ -175,11 +194,16 @@ impl Walk {
             | Statement::CreateRole(_)
             | Statement::AlterRole { .. }
             | Statement::CreateUser(_)
-            | Statement::AlterUser(_) => self.acts("sql:grant"),
+            | Statement::AlterUser(_)
+            | Statement::Use(Use::Role(_) | Use::SecondaryRoles(_)) => self.acts("sql:grant"),
 
-            Statement::Set(_)
-            | Statement::Reset(_)
-            | Statement::Use(_)
+            Statement::Set(set) => self.set(set),
+            Statement::Reset(ResetStatement { reset }) => match reset {
+                Reset::ConfigurationParameter(name) => self.setting(name),
+                Reset::SessionAuthorization => self.acts("sql:grant"),
+                Reset::ALL => self.acts("sql:set"),
+            },
+            Statement::Use(_)
             | Statement::Pragma { .. }
             | Statement::AlterSession { .. }
             | Statement::Discard { .. } => self.acts("sql:set"),
@@ -202,7 +226,63 @@ impl Walk {
         }
     }
 
+    fn set(&mut self, set: &Set) {
+        match set {
+            Set::SetRole { .. } | Set::SetSessionAuthorization(_) => self.acts("sql:grant"),
+            Set::SingleAssignment { variable, .. } => self.setting(variable),
+            Set::MultipleAssignments { assignments } => {
+                for assignment in assignments {
+                    self.setting(&assignment.name);
+                }
+            }
+            Set::ParenthesizedAssignments { variables, .. } => {
+                for variable in variables {
+                    self.setting(variable);
+                }
+            }
+            Set::SetNames { charset_name, .. } => {
+                let name = charset_name.value.to_ascii_lowercase();
+                if !["utf8", "utf8mb4", "utf8mb3", "utf-8"].contains(&name.as_str()) {
+                    self.refused = Some(READS_DIFFERENTLY);
+                }
+                self.acts("sql:set");
+            }
+            _ => self.acts("sql:set"),
+        }
+    }
+
+    /// A setting is changed. The role that the session has can be set by name, and so
+    /// can what the next text means.
+    fn setting(&mut self, name: &ObjectName) {
+        let name = names::function(name);
+        let last = name.rsplit(['.', '@']).next().unwrap_or_default();
+        if last == "role" || last == "session_authorization" {
+            return self.acts("sql:grant");
+        }
+        let changes_reading = [
+            "sql_mode",
+            "standard_conforming_strings",
+            "backslash_quote",
+            "client_encoding",
+            "character_set_client",
+            "quoted_identifiers_ignore_case",
+            "escapedstringliterals",
+            "doublequotedidentifiers",
+            "dialect",
+        ];
+        if changes_reading.contains(&last) {
+            self.refused = Some(READS_DIFFERENTLY);
+        }
+        self.acts("sql:set");
+    }
+
     fn create_table(&mut self, create: &CreateTable) {
+        if create.external || create.location.is_some() {
+            self.external.insert("url");
+        }
+        if matches!(self.dialect, SqlDialect::Clickhouse | SqlDialect::Generic) {
+            self.engine(&create.table_options);
+        }
         if create.or_replace {
             self.unlimited();
             self.acts_on("sql:drop", [&create.name]);
@@ -215,6 +295,19 @@ impl Walk {
         }
         for name in create.clone.iter().chain(create.inherits.iter().flatten()) {
             self.reads_table(name);
+        }
+    }
+
+    /// ClickHouse's engines reach what the functions of their names reach.
+    fn engine(&mut self, options: &CreateTableOptions) {
+        let CreateTableOptions::Plain(options) = options else { return };
+        for option in options {
+            if let SqlOption::NamedParenthesizedList(list) = option
+                && let Some(name) = &list.name
+                && list.key.value.eq_ignore_ascii_case("engine")
+            {
+                self.functions.insert(name.value.to_lowercase());
+            }
         }
     }
 
