@@ -14,6 +14,7 @@ pub struct SqlPlan {
     /// The dialect of the text; that of the API, where `statement` names one.
     pub dialect: SqlDialect,
     /// Where in the body the text is, or the name of the API that carries it.
+    #[serde(default)]
     pub statement: SqlCarrier,
     /// Changes to the list of functions that count as dangerous.
     #[serde(default, skip_serializing_if = "FunctionList::is_empty")]
@@ -67,11 +68,12 @@ impl FunctionList {
 }
 
 /// Where in a request the SQL text is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SqlCarrier {
     /// The whole body.
+    #[default]
     Body,
     /// A string in a JSON body.
     JsonPointer(JsonPointer),
