@@ -79,7 +79,8 @@ impl ToolList {
 
     /// The message as JSON.
     pub fn into_json(self) -> String {
-        Value::Object(self.message).to_string()
+        // One form in every build: the order of keys is not `Map`'s to choose.
+        document::canonical(&Value::Object(self.message))
     }
 
     fn listed(&self) -> &[Value] {
