@@ -75,6 +75,12 @@ pub fn parse(bytes: &[u8], depth: usize) -> Result<Value, Unparsed> {
     })
 }
 
+/// Whether `serde_json` takes an object of this key for something else, a number or a raw
+/// text, in builds that have those features: facts would change on their way.
+pub(crate) fn is_serdes_own(key: &str) -> bool {
+    key.starts_with("$serde_json::private::")
+}
+
 /// `value` without white space and with its keys sorted: equal values give equal
 /// bytes, in every build.
 pub fn canonical(value: &Value) -> String {
@@ -183,6 +189,13 @@ impl<'t> Parser<'t> {
                 return self.malformed("a key was expected");
             }
             let key = self.string()?;
+            if is_serdes_own(&key) {
+                self.at = key_at;
+                return self.fail(
+                    UnparsedCode::JsonKeyAmbiguous,
+                    "a key is one that a library reads as something else",
+                );
+            }
             self.space();
             if !self.take(b':') {
                 return self.malformed("a colon was expected");

@@ -215,8 +215,25 @@ fn read(
             format!("the request makes more than {} commands", limits.commands),
         ));
     }
+    if commands.iter().any(|command| command.attributes.iter().any(|(_, value)| changes(value))) {
+        return Err(Unparsed::new(
+            UnparsedCode::JsonKeyAmbiguous,
+            "a name is one that a library reads as something else",
+        ));
+    }
     let contains = route.detect.as_ref().map(|detect| detection::contains(detect, &reading));
     Ok((commands, contains.unwrap_or_default()))
+}
+
+/// Whether a value would be another one once it has crossed the facts header.
+fn changes(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| crate::json::document::is_serdes_own(name) || changes(value)),
+        serde_json::Value::Array(items) => items.iter().any(changes),
+        _ => false,
+    }
 }
 
 /// What a body over the limit is.
