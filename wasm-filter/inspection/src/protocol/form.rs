@@ -161,23 +161,8 @@ fn text(field: &[u8]) -> Result<String, Unparsed> {
 }
 
 fn decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
-    let mut decoded = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let (byte, after) = path::escape(after).ok_or_else(|| {
-                    malformed("the form has a percent sign that begins no escape")
-                })?;
-                decoded.push(byte);
-                rest = after;
-            }
-            byte => decoded.push(byte),
-        }
-    }
-    Ok(decoded)
+    path::form_decode(field)
+        .ok_or_else(|| malformed("the form has a percent sign that begins no escape"))
 }
 
 fn repeated() -> Unparsed {

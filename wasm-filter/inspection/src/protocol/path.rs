@@ -158,6 +158,26 @@ pub(crate) fn escape(after_percent: &[u8]) -> Option<(u8, &[u8])> {
     Some((hex_byte(*two)?, rest))
 }
 
+/// A field of a form or a query, decoded: a plus sign is a space. `None` where a percent
+/// sign begins no escape.
+pub(crate) fn form_decode(field: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        decoded.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let (byte, after) = escape(rest)?;
+                rest = after;
+                byte
+            }
+            byte => byte,
+        });
+    }
+    Some(decoded)
+}
+
 /// `text` with its escapes decoded, and with `plus` its plus signs as spaces; what is
 /// no escape stays as it is. To look at, not to decide by: see [`NormalPath`].
 pub(crate) fn unescape(text: &[u8], plus: bool) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::path::{escape, unescape};
+use super::path::{form_decode, unescape};
 use crate::facts::Attributes;
 
 /// The longest query that is decoded, in bytes.
@@ -67,20 +67,6 @@ pub(super) fn names_another_method(query: &str, method: &str) -> bool {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let (byte, after) = escape(rest)?;
-                rest = after;
-                byte
-            }
-            byte => byte,
-        });
-    }
-    let text = String::from_utf8(decoded).ok()?;
+    let text = String::from_utf8(form_decode(text.as_bytes())?).ok()?;
     (!text.chars().any(char::is_control)).then_some(text)
 }

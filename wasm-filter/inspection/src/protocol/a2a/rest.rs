@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::super::jsonrpc::invalid;
-use super::super::path::{NormalPath, escape};
+use super::super::path::{NormalPath, form_decode};
 use super::super::{Reading, content};
 use super::operation::{self, Kind, Operation};
 use super::params::text;
@@ -152,19 +152,5 @@ fn query(query: &str, params: &mut Map<String, Value>) -> Result<(), Unparsed> {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let (byte, after) = escape(rest)?;
-                rest = after;
-                byte
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(decoded).ok()
+    String::from_utf8(form_decode(text.as_bytes())?).ok()
 }

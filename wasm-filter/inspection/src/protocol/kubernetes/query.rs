@@ -1,6 +1,6 @@
 //! The query, as Go's `net/url` reads it, without what it would leave out in silence.
 
-use super::super::path::escape;
+use super::super::path::form_decode;
 use super::malformed;
 use crate::facts::Unparsed;
 
@@ -60,19 +60,5 @@ impl Query {
 }
 
 fn decode(text: &str) -> Option<String> {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let (byte, after) = escape(rest)?;
-                rest = after;
-                byte
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(decoded).ok()
+    String::from_utf8(form_decode(text.as_bytes())?).ok()
 }

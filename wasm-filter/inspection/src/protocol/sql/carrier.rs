@@ -60,22 +60,8 @@ pub(super) fn read(plan: &SqlPlan, request: &Reading<'_>) -> Result<Carried, Unp
 }
 
 fn form_decode(field: &[u8]) -> Result<Vec<u8>, Unparsed> {
-    let mut decoded = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        match byte {
-            b'+' => decoded.push(b' '),
-            b'%' => {
-                let (byte, after) = path::escape(after)
-                    .ok_or_else(|| missing("the form has a percent sign that begins no escape"))?;
-                decoded.push(byte);
-                rest = after;
-            }
-            byte => decoded.push(byte),
-        }
-    }
-    Ok(decoded)
+    path::form_decode(field)
+        .ok_or_else(|| missing("the form has a percent sign that begins no escape"))
 }
 
 fn utf8(bytes: Vec<u8>) -> Result<String, Unparsed> {
