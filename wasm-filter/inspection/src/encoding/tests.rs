@@ -335,8 +335,9 @@ mod laws {
             }
             let whole = decode_all(coding, &encoded, 1 << 20);
             prop_assert_eq!(&chunked(coding, &encoded, places(&cuts, &encoded)), &whole);
-            // Three of them have a checksum over everything.
-            if let (Ok(decoded), Coding::Gzip | Coding::Deflate) = (whole, coding) {
+            // The checksum of gzip is the only one that tells: zlib's Adler-32 is the same for
+            // one spoilt short text in some thousands, Brotli has none, zstd's may be left out.
+            if let (Ok(decoded), Coding::Gzip) = (whole, coding) {
                 prop_assert_eq!(decoded, plain);
             }
         }
