@@ -30,9 +30,8 @@ pub fn outcome(host: &impl Host, decision: String, response: &ResponseSide) -> O
     Outcome {
         decision_id: decision,
         status: u32::try_from(number(&["response", "code"])).unwrap_or(0),
-        // An answer of the filter's own has no details; what it replaced has.
         code_details: if code_details.is_empty() {
-            response.code_details().to_owned()
+            response.replaced().to_owned()
         } else {
             code_details
         },

@@ -43,7 +43,7 @@ const UNMASKED_HASH_BYTES: usize = 256 * 1024;
 #[derive(Debug, Default)]
 pub struct ResponseSide {
     decision: Option<String>,
-    code_details: String,
+    replaced: String,
     mcp: McpSide,
     stage: Stage,
     /// The caller has the headers, or gets them without waiting for the body.
@@ -78,9 +78,10 @@ impl ResponseSide {
         self.decision.clone().or_else(|| obligations(host).map(|ordered| ordered.decision))
     }
 
-    /// Envoy's response code details when the answer came.
-    pub fn code_details(&self) -> &str {
-        &self.code_details
+    /// Envoy's response code details of the answer that was replaced here: what replaces
+    /// it has none. Empty where none was.
+    pub fn replaced(&self) -> &str {
+        &self.replaced
     }
 
     /// How often each rule masked something.
@@ -116,7 +117,6 @@ impl ResponseSide {
     ) -> Flow {
         let headers = host.headers(Map::ResponseHeaders);
         remove_ours(host, Map::ResponseHeaders, &headers);
-        self.code_details = host.text(&["response", "code_details"]);
         let Some(Obligations { decision, mask, mcp }) = obligations(host) else {
             return self.undecided(host, caller);
         };
@@ -274,7 +274,7 @@ impl ResponseSide {
         if caller.answered {
             return Flow::Continue;
         }
-        match self.code_details.as_str() {
+        match code_details(host).as_str() {
             details::UPSTREAM | "" => {
                 host.count(Counter::ResponsesWithheld, 1);
                 self.replace(host, caller, &Reply::undecided())
@@ -395,6 +395,7 @@ impl ResponseSide {
     }
 
     fn replace(&mut self, host: &impl Host, caller: Caller, reply: &Reply) -> Flow {
+        self.replaced = code_details(host);
         host.reply(reply, caller.grpc);
         self.digest = BodyDigest::unknown();
         self.stage = Stage::Withheld;
@@ -470,6 +471,10 @@ fn masker(profile: Arc<CompiledProfile>, headers: &Headers) -> Result<Masker, St
     let content_encoding = headers.value("content-encoding");
     Masker::new(profile, content_type.as_deref(), content_encoding.as_deref())
         .map_err(|error| error.to_string())
+}
+
+fn code_details(host: &impl Host) -> String {
+    host.text(&["response", "code_details"])
 }
 
 fn is_event_stream(headers: &Headers) -> bool {

@@ -145,7 +145,7 @@ impl Exchange<'_> {
     fn call(
         &self,
         revision: Option<McpRevision>,
-        call: Call,
+        mut call: Call,
         headers: Option<&Headers<'_>>,
     ) -> Result<Vec<Command>, Unparsed> {
         let method = Method::find(&call.method, revision, &self.plan.revisions)
@@ -156,7 +156,7 @@ impl Exchange<'_> {
             // Some servers run it all the same, and answer to nobody.
             (false, None) => return Err(invalid("a request needs an `id`")),
         }
-        let params = Params::read(method, call.params.as_ref())?;
+        let params = Params::read(method, call.params.as_mut())?;
         if let Some(headers) = headers {
             headers.repeat(self.plan, revision, &call, &params)?;
         }
@@ -224,8 +224,9 @@ fn stamp(
     attributes
 }
 
-/// The digest of the parameters. Each try has a progress token and a trace context of
-/// its own, which must not make it another action; an empty `_meta` says nothing either.
+/// The digest of the parameters that are no attribute. Each try has a progress token and
+/// a trace context of its own, which must not make it another action; an empty `_meta`
+/// says nothing either.
 fn params_digest(mut params: Map<String, Value>) -> Digest {
     if let Some(Value::Object(meta)) = params.get_mut("_meta") {
         for own in ["progressToken", "traceparent", "tracestate"] {

@@ -107,8 +107,7 @@ pub(super) fn route<'p>(
         matching.map(|route| route.path.len()).max()
     };
     let exact = longest(covers);
-    let liberal =
-        longest(|prefix, path| covers(&prefix.to_ascii_lowercase(), &path.to_ascii_lowercase()));
+    let liberal = longest(covers_in_any_case);
     // `/SQL` is `/sql` to an upstream that does not mind case.
     if exact != liberal {
         return Err(Unparsed::new(
@@ -128,10 +127,9 @@ pub(super) fn route<'p>(
             "no route of this path takes the method",
         ));
     }
-    let content_type = content::media_type(head);
     let of_type = |route: &&RoutePlan| {
         route.content_types.is_empty()
-            || content_type.as_ref().is_ok_and(|name| route.content_types.contains(name))
+            || content::media_type(head).is_ok_and(|name| route.content_types.contains(&name))
     };
     routes
         .find(of_type)
@@ -140,8 +138,15 @@ pub(super) fn route<'p>(
 
 /// Whether `path` is `prefix` or below it.
 fn covers(prefix: &str, path: &str) -> bool {
+    covers_in_any_case(prefix, path) && path.starts_with(prefix.strip_suffix('/').unwrap_or(prefix))
+}
+
+/// Whether `path` is `prefix` or below it to a reader that does not mind case.
+fn covers_in_any_case(prefix: &str, path: &str) -> bool {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.split_at_checked(prefix.len()).is_some_and(|(beginning, rest)| {
+        beginning.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with('/'))
+    })
 }
 
 /// The host of an authority in lower case, without port and final dot; `None` if

@@ -67,7 +67,7 @@ pub(super) static MCP: Family = Family {
         optional(
             "params_sha256",
             AttributeKind::Carried,
-            "The digest of the parameters without progress token and trace context: what an approval is bound to.",
+            "The digest of the parameters without `arguments`, progress token and trace context: an approval is bound to it and to the attributes.",
         ),
     ],
 };

@@ -198,9 +198,14 @@ pub fn actions() -> impl Iterator<Item = &'static ActionSpec> {
     VOCABULARY.iter().flat_map(|part| part.actions)
 }
 
-/// The action of that name.
+/// The action of that name. What stands before the colon is the same for all actions of
+/// a family, and another one in each (a test holds that): one family is looked through.
 pub fn action(name: &str) -> Option<&'static ActionSpec> {
-    actions().find(|spec| spec.name == name)
+    let family = |name: &'static str| name.split_once(':').map(|(family, _)| family);
+    let (wanted, _) = name.split_once(':')?;
+    let mut parts = VOCABULARY.iter();
+    let part = parts.find(|part| part.actions.first().and_then(|a| family(a.name)) == Some(wanted));
+    part?.actions.iter().find(|spec| spec.name == name)
 }
 
 /// The texts for people are in the server; the filter is loaded without them.
@@ -245,6 +250,16 @@ mod tests {
             .chain(actions().flat_map(|action| action.parents));
         for parent in parents {
             assert!(names.contains(parent), "{parent} is not a group");
+        }
+    }
+
+    #[test]
+    fn an_action_is_found_by_its_name() {
+        for spec in actions() {
+            assert!(action(spec.name).is_some_and(|found| found.name == spec.name), "{}", spec.name);
+        }
+        for none in ["", "mcp", "mcp:", "mcp:nothing", "nothing:select", ":select"] {
+            assert!(action(none).is_none(), "{none}");
         }
     }
 }

@@ -8,6 +8,7 @@ use super::super::uri::{self, Uri};
 use super::answer;
 use super::method::{Kind, Method};
 use crate::facts::{Attributes, Unparsed, UnparsedCode};
+use crate::json::select;
 
 /// What the parameters of a method say.
 #[derive(Default)]
@@ -25,18 +26,23 @@ pub(super) struct Params {
 }
 
 impl Params {
+    /// Reads `params`, and takes the arguments of a tool or a prompt out of them, which
+    /// become an attribute.
     pub(super) fn read(
         method: &Method,
-        params: Option<&Map<String, Value>>,
+        mut params: Option<&mut Map<String, Value>>,
     ) -> Result<Self, Unparsed> {
         let mut read = Self::default();
+        if let (Kind::Tool | Kind::Prompt, Some(params)) = (method.kind, &mut params) {
+            read.arguments(params)?;
+        }
+        let params = params.map(|params| &*params);
         match method.kind {
             Kind::Tool => {
                 let params = needed(params)?;
                 read.resource = read.name(params, "name")?;
                 read.tool = Some(read.resource.clone());
                 read.text("tool", &read.resource.clone());
-                read.arguments(params)?;
                 if member(params, "task")?.is_some() {
                     read.attributes.insert("task".to_owned(), Value::Bool(true));
                 }
@@ -45,7 +51,6 @@ impl Params {
                 let params = needed(params)?;
                 read.resource = read.name(params, "name")?;
                 read.text("prompt", &read.resource.clone());
-                read.arguments(params)?;
             }
             Kind::Resource => {
                 let uri = text(needed(params)?, "uri")?;
@@ -84,11 +89,12 @@ impl Params {
         Ok(name.to_owned())
     }
 
-    fn arguments(&mut self, params: &Map<String, Value>) -> Result<(), Unparsed> {
-        match member(params, "arguments")? {
+    fn arguments(&mut self, params: &mut Map<String, Value>) -> Result<(), Unparsed> {
+        select::only_spelling(params, "arguments")?;
+        match params.remove_entry("arguments") {
             None => {}
-            Some(arguments @ Value::Object(_)) => {
-                self.attributes.insert("arguments".to_owned(), arguments.clone());
+            Some((name, arguments @ Value::Object(_))) => {
+                self.attributes.insert(name, arguments);
             }
             Some(_) => return Err(invalid("`params.arguments` is not an object")),
         }
