@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// A SHA-256 digest. In text: `sha256:` and 64 lower-case hex digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Digest([u8; 32]);
+
+const PREFIX: &str = "sha256:";
 
 impl Digest {
     /// The digest of `bytes`.
@@ -22,6 +24,14 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Hands its hex digits on: two of them are written with every request.
+    fn with_hex<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        let mut digits = [0; 64];
+        // The digits are ASCII, and there is room for all of them.
+        let _always_ok = hex::encode_to_slice(self.0, &mut digits);
+        take(std::str::from_utf8(&digits).unwrap_or_default())
+    }
+
     /// The 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -30,13 +40,13 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", hex::encode(self.0))
+        self.with_hex(|digits| f.write_str(PREFIX).and_then(|()| f.write_str(digits)))
     }
 }
 
-impl From<Digest> for String {
-    fn from(digest: Digest) -> Self {
-        digest.to_string()
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -49,7 +59,7 @@ impl FromStr for Digest {
     type Err = DigestSyntaxError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.strip_prefix("sha256:").ok_or(DigestSyntaxError)?;
+        let digits = text.strip_prefix(PREFIX).ok_or(DigestSyntaxError)?;
         let mut bytes = [0; 32];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| DigestSyntaxError)?;
         Ok(Self(bytes))
