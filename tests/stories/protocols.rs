@@ -1,6 +1,8 @@
 //! One request of each protocol that is allowed, one that is denied by what it would do,
 //! and one that cannot be read.
 
+mod clusters;
+
 use std::io::Write as _;
 
 use harness::{Answer, Behind, Mesh, Request, Setup};
@@ -108,8 +110,14 @@ async fn mesh() -> &'static Mesh {
     let start = || async {
         let setup = Setup {
             behind: Behind::Postgres,
-            configure: |text| text.replace("\nmasking:\n", &format!("{SERVICES}\nmasking:\n")),
-            files: &[("policies/protocols.cedar", POLICIES)],
+            configure: |text| {
+                let services = [SERVICES, clusters::SERVICES].concat();
+                text.replace("\nmasking:\n", &format!("{services}\nmasking:\n"))
+            },
+            files: &[
+                ("policies/protocols.cedar", POLICIES),
+                ("policies/clusters.cedar", clusters::POLICIES),
+            ],
             ..Setup::default()
         };
         Mesh::start(setup).await.unwrap_or_else(|failure| panic!("{failure}"))
