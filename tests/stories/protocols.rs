@@ -2,6 +2,7 @@
 //! and one that cannot be read.
 
 mod clusters;
+mod orders;
 
 use std::io::Write as _;
 
@@ -111,13 +112,16 @@ async fn mesh() -> &'static Mesh {
         let setup = Setup {
             behind: Behind::Postgres,
             configure: |text| {
-                let services = [SERVICES, clusters::SERVICES].concat();
+                let services = [SERVICES, clusters::SERVICES, orders::SERVICES].concat();
                 text.replace("\nmasking:\n", &format!("{services}\nmasking:\n"))
             },
             files: &[
                 ("policies/protocols.cedar", POLICIES),
                 ("policies/clusters.cedar", clusters::POLICIES),
+                ("policies/orders.cedar", orders::POLICIES),
+                ("orders.proto", harness::grpc::PROTO),
             ],
+            bootstrap: |text| orders::as_callers_speak(&text),
             ..Setup::default()
         };
         Mesh::start(setup).await.unwrap_or_else(|failure| panic!("{failure}"))
