@@ -13,6 +13,7 @@ use crate::artifacts::{self, FilterForm, Progress, workspace};
 use crate::certificates::Authority;
 use crate::envoy::{self, Envoy, EnvoySettings};
 use crate::failure::{Failure, Result};
+use crate::grpc::OrdersClient;
 use crate::identity_provider::{self, IdentityProvider};
 use crate::issuer::DevelopmentIssuer;
 use crate::mcp_sdk::{self, McpServer};
@@ -43,6 +44,7 @@ pub struct Setup {
     /// Changes the example configuration of the server.
     pub configure: fn(String) -> String,
     /// Files that stand beside the server's configuration: their names and contents.
+    /// Beside `x.proto` goes its descriptor set, `x.binpb`.
     pub files: &'static [(&'static str, &'static str)],
     /// Changes the example bootstrap of Envoy.
     pub bootstrap: fn(String) -> String,
@@ -251,6 +253,11 @@ impl Mesh {
             "jsonrpc": "2.0", "id": id, "method": method, "params": params,
         });
         self.post("/mcp", &message).header("accept", "application/json, text/event-stream")
+    }
+
+    /// A gRPC client of the orders service, through Envoy by that host name.
+    pub async fn orders(&self, host: &str) -> Result<OrdersClient> {
+        OrdersClient::connect(self.envoy.address(), host).await
     }
 
     /// A request through Envoy around the filter.

@@ -12,6 +12,7 @@ pub mod binaryen;
 pub mod certificates;
 pub mod envoy;
 pub mod failure;
+pub mod grpc;
 pub mod identity_provider;
 pub mod issuer;
 pub mod mcp_sdk;

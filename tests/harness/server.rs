@@ -38,7 +38,8 @@ pub struct ServerSettings {
     pub identity_provider_url: Option<String>,
     /// Changes the example configuration before it is written.
     pub configure: fn(String) -> String,
-    /// Files that stand beside the configuration: their names and contents.
+    /// Files that stand beside the configuration: their names and contents. Beside
+    /// `x.proto` goes its descriptor set, `x.binpb`.
     pub files: &'static [(&'static str, &'static str)],
 }
 
@@ -289,7 +290,10 @@ fn write_files(settings: &ServerSettings, workdir: &Workdir) -> Result<(PathBuf,
     let config = workdir.write("chaperone.yaml", config)?;
     copy_policies(&examples.join("policies"), &workdir.path().join("policies"))?;
     for (name, content) in settings.files {
-        workdir.write(name, content)?;
+        let path = workdir.write(name, content)?;
+        if path.extension().is_some_and(|extension| extension == "proto") {
+            write_descriptors(&path)?;
+        }
     }
     let secret = new_secret()?;
     let key_file = workdir.write("facts.key", STANDARD.encode(&secret))?;
@@ -307,6 +311,16 @@ fn copy_policies(from: &Path, to: &Path) -> Result<()> {
         std::fs::copy(entry.path(), &target).map_err(Failure::io("write", &target))?;
     }
     Ok(())
+}
+
+/// Compiles a `.proto` file, as `buf build` would.
+fn write_descriptors(proto: &Path) -> Result<()> {
+    let failed = |error: protox::Error| Failure::unexpected("compiling a .proto file", error);
+    let mut compiler = protox::Compiler::new(proto.parent()).map_err(failed)?;
+    compiler.include_imports(true).open_file(proto).map_err(failed)?;
+    let descriptors = proto.with_extension("binpb");
+    std::fs::write(&descriptors, compiler.encode_file_descriptor_set())
+        .map_err(Failure::io("write", &descriptors))
 }
 
 fn new_secret() -> Result<Vec<u8>> {

@@ -1,10 +1,12 @@
-//! The service that is guarded: made-up customers over HTTP and JSON, SQL and MCP.
+//! The service that is guarded: made-up customers over HTTP and JSON, SQL and MCP, and
+//! their orders over gRPC.
 //!
 //! It is real where it matters: an SQLite database behind `/sql`, an MCP server at
 //! `/mcp`, answers that stream. It records every request that reached it.
 
 mod customers;
 mod mcp;
+mod orders;
 mod sql;
 mod streams;
 
@@ -71,8 +73,10 @@ impl Upstream {
 
     async fn serve(router: Router, port: u16) -> Result<Self> {
         let seen = Seen::default();
-        let router =
-            router.fallback(echo).layer(middleware::from_fn_with_state(Arc::clone(&seen), record));
+        let router = router
+            .merge(orders::router())
+            .fallback(echo)
+            .layer(middleware::from_fn_with_state(Arc::clone(&seen), record));
         let serving = runtime::serve(router, port).await?;
         Ok(Self { seen, serving })
     }
