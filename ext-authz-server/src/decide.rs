@@ -39,7 +39,9 @@ use crate::service::Service;
 use crate::time::{Clock, UnixMillis};
 use crate::tools::{ToolRoute, Tools};
 use crate::upstream::{SetHeader, UpstreamCredentials, UpstreamToken};
-use crate::verdict::{ApprovalNotice, Caller, DecisionId, Granted, Permit, Refusal, Verdict};
+use crate::verdict::{
+    ApprovalNotice, Caller, DecisionId, Granted, JsonRpcCaller, Permit, Refusal, Verdict,
+};
 
 /// How soon a caller may ask again whether its request was approved.
 const APPROVAL_RETRY: Duration = Duration::from_secs(5);
@@ -134,8 +136,8 @@ impl Decider {
         ledger.credential(&credential);
         let read = self.facts(request, route, now)?;
         ledger.facts(&read);
-        if let Some(id) = json_rpc_id(&read.facts) {
-            *caller = Caller::Mcp { id };
+        if let Some(waiting) = json_rpc_caller(&read.facts) {
+            *caller = Caller::JsonRpc(waiting);
         }
         if let Some(unparsed) = &read.facts.unparsed {
             return Err(not_read(unparsed));
@@ -453,12 +455,26 @@ fn refused(service: &Service, request: &GuardedRequest, error: &IdentityError) -
     }
 }
 
-/// The id that a JSON-RPC answer repeats.
-fn json_rpc_id(facts: &Facts) -> Option<serde_json::Value> {
-    if facts.protocol != Protocol::Mcp {
+/// Who waits for a JSON-RPC answer; nobody after notifications, or after answers to the
+/// server, whose ids are the server's.
+fn json_rpc_caller(facts: &Facts) -> Option<JsonRpcCaller> {
+    if !matches!(facts.protocol, Protocol::Mcp | Protocol::A2a) {
         return None;
     }
-    facts.commands.first()?.attributes.get("id").cloned()
+    let requests = facts.commands.iter().map(|command| &command.attributes);
+    let requests =
+        requests.filter(|attributes| attributes.get("method") != Some(&"response".into()));
+    let mut ids: Vec<serde_json::Value> = Vec::new();
+    let mut batch = false;
+    for attributes in requests {
+        batch |= attributes.get("batch") == Some(&true.into());
+        // A request with several subscriptions is several commands with one id.
+        ids.extend(attributes.get("id").filter(|id| !ids.contains(id)).cloned());
+    }
+    match ids.first() {
+        Some(_) if batch => Some(JsonRpcCaller::Batch(ids)),
+        first => first.cloned().map(JsonRpcCaller::Single),
+    }
 }
 
 fn approval_failed(error: ApprovalError) -> Refusal {
@@ -489,4 +505,52 @@ fn denied(code: &'static str, detail: String) -> Refusal {
 
 fn unavailable(code: &'static str, detail: &str) -> Refusal {
     Refusal::Unavailable { code, detail: detail.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use chaperone_inspection::plan::{A2aPlan, Limits, McpPlan, ProtocolPlan};
+    use chaperone_inspection::protocol::{RequestHead, inspect_body};
+    use serde_json::json;
+
+    use super::*;
+
+    fn caller(plan: &ProtocolPlan, path: &str, body: &serde_json::Value) -> Option<JsonRpcCaller> {
+        let headers = [("content-type", "application/json")];
+        let head = RequestHead { method: "POST", authority: "a.example", path, headers: &headers };
+        let facts = inspect_body(plan, &Limits::default(), &head, body.to_string().as_bytes());
+        assert_eq!(facts.unparsed, None);
+        json_rpc_caller(&facts)
+    }
+
+    #[test]
+    fn whoever_waits_for_a_json_rpc_answer_gets_one() {
+        let batches = json!({ "revisions": ["2025-03-26", "2025-06-18"] });
+        let mcp = ProtocolPlan::Mcp(serde_json::from_value::<McpPlan>(batches).unwrap());
+        let a2a = ProtocolPlan::A2a(A2aPlan::default());
+        let request = |id: i32| json!({ "jsonrpc": "2.0", "id": id, "method": "ping" });
+        let notification = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
+        let answer = json!({ "jsonrpc": "2.0", "id": 1, "result": {} });
+        let single = |id: i32| Some(JsonRpcCaller::Single(json!(id)));
+        let batch = |ids: &[i32]| {
+            Some(JsonRpcCaller::Batch(ids.iter().map(|id| json!(id)).collect::<Vec<_>>()))
+        };
+        for (body, expected) in [
+            (request(1), single(1)),
+            (json!([request(1)]), batch(&[1])),
+            (json!([request(1), notification.clone(), request(2)]), batch(&[1, 2])),
+            (json!([notification.clone()]), None),
+            (notification, None),
+            // The id is the server's: an error would answer a request of the client's own.
+            (answer.clone(), None),
+            (json!([answer]), None),
+        ] {
+            assert_eq!(caller(&mcp, "/mcp", &body), expected, "{body}");
+        }
+        let card =
+            json!({ "jsonrpc": "2.0", "id": 7, "method": "tasks/get", "params": { "id": "t" } });
+        assert_eq!(caller(&a2a, "/", &card), single(7));
+        let rest = json!({ "message": { "messageId": "m", "role": "ROLE_USER", "parts": [{ "text": "x" }] } });
+        assert_eq!(caller(&a2a, "/v1/message:send", &rest), None);
+    }
 }

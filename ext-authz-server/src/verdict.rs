@@ -52,11 +52,17 @@ pub enum Caller {
     Http,
     /// gRPC: a status with details.
     Grpc,
-    /// MCP: a JSON-RPC error with the id of the request.
-    Mcp {
-        /// The request's id.
-        id: serde_json::Value,
-    },
+    /// MCP and A2A: JSON-RPC errors with the ids of the requests.
+    JsonRpc(JsonRpcCaller),
+}
+
+/// Who waits for JSON-RPC answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JsonRpcCaller {
+    /// The request with this id was sent alone.
+    Single(serde_json::Value),
+    /// The requests with these ids came in one batch (JSON-RPC 2.0 section 6).
+    Batch(Vec<serde_json::Value>),
 }
 
 /// What a request gets that is not refused.

@@ -600,7 +600,7 @@ pub(super) struct Limits {
     /// The largest body once it is decompressed, in bytes; 256 KiB by default, and not
     /// less than `body_bytes`.
     decoded_bytes: Option<usize>,
-    /// The deepest nesting, 1 to 128; 64 by default.
+    /// The deepest nesting, 1 to 112; 64 by default.
     depth: Option<usize>,
     /// The most commands in one request; 64 by default.
     commands: Option<usize>,

@@ -1,7 +1,7 @@
 //! A verdict in the caller's own protocol (DESIGN: what the caller sees).
 //!
-//! HTTP callers get RFC 9457 problem details, MCP callers a JSON-RPC error with
-//! their request's id, gRPC callers a status with `google.rpc.ErrorInfo`.
+//! HTTP callers get RFC 9457 problem details, MCP and A2A callers a JSON-RPC error with
+//! their request's id (a batch gets one for each of its requests), gRPC callers a status with `google.rpc.ErrorInfo`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,7 +23,7 @@ use crate::identity::{Algorithm, Scheme};
 use crate::policy::Remedy;
 use crate::upstream::HeaderChanges;
 use crate::verdict::{
-    Caller, Challenge, ChallengeError, DecisionId, Granted, Permit, Refusal, Verdict,
+    Caller, Challenge, ChallengeError, DecisionId, Granted, JsonRpcCaller, Permit, Refusal, Verdict,
 };
 
 /// The header that every answer carries.
@@ -140,10 +140,15 @@ fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckRes
     }
     let mut status = refusal.http_status();
     let body = match caller {
-        Caller::Mcp { id } if speaks_jsonrpc(refusal) => {
+        Caller::JsonRpc(waiting) if speaks_jsonrpc(refusal) => {
             status = 200;
             headers.push(header("content-type", "application/json"));
-            jsonrpc_error(id, decision, refusal).to_string()
+            let error = |id: &serde_json::Value| jsonrpc_error(id, decision, refusal);
+            match waiting {
+                JsonRpcCaller::Single(id) => error(id),
+                JsonRpcCaller::Batch(ids) => ids.iter().map(error).collect(),
+            }
+            .to_string()
         }
         Caller::Grpc => {
             // Envoy turns the HTTP status into a gRPC one and the body into its
@@ -152,7 +157,7 @@ fn denied(decision: &DecisionId, caller: &Caller, refusal: &Refusal) -> CheckRes
             headers.push(header("grpc-status-details-bin", &grpc_details(decision, refusal)));
             refusal.detail().to_owned()
         }
-        Caller::Http | Caller::Mcp { .. } => {
+        Caller::Http | Caller::JsonRpc(_) => {
             headers.push(header("content-type", "application/problem+json"));
             problem(decision, refusal).to_string()
         }
@@ -379,9 +384,23 @@ mod tests {
         );
     }
 
+    fn json_rpc(id: serde_json::Value) -> Caller {
+        Caller::JsonRpc(JsonRpcCaller::Single(id))
+    }
+
     #[test]
-    fn an_mcp_caller_gets_a_json_rpc_error_with_its_id() {
-        let denied = refused(Caller::Mcp { id: json!("call-7") }, needs_approval());
+    fn every_request_of_a_batch_gets_an_error() {
+        let batch = JsonRpcCaller::Batch(vec![json!(1), json!("1")]);
+        let denied = refused(Caller::JsonRpc(batch), denial());
+        let errors: serde_json::Value = serde_json::from_str(&denied.body).unwrap();
+        let ids: Vec<_> = errors.as_array().unwrap().iter().map(|error| &error["id"]).collect();
+        assert_eq!(ids, [&json!(1), &json!("1")]);
+        assert_eq!(errors[1]["error"]["data"]["policies"], json!(["never"]));
+    }
+
+    #[test]
+    fn a_json_rpc_caller_gets_an_error_with_its_id() {
+        let denied = refused(json_rpc(json!("call-7")), needs_approval());
         assert_eq!(denied.status.as_ref().unwrap().code, 200);
         assert_eq!(header_of(&denied, "retry-after"), Some("5"));
         let error: serde_json::Value = serde_json::from_str(&denied.body).unwrap();
@@ -401,7 +420,7 @@ mod tests {
                 ..challenge(Scheme::Bearer, Some(ChallengeError::InvalidToken))
             },
         };
-        let denied = refused(Caller::Mcp { id: json!(1) }, refusal);
+        let denied = refused(json_rpc(json!(1)), refusal);
         assert_eq!(denied.status.as_ref().unwrap().code, 401);
         assert_eq!(
             header_of(&denied, "www-authenticate"),
@@ -423,7 +442,7 @@ mod tests {
         };
         let scopes = ["orders:write".to_owned(), "orders:read".to_owned()].into();
         let refusal = insufficient(Remedy { scopes, ..Remedy::default() });
-        let denied = refused(Caller::Mcp { id: json!(1) }, refusal);
+        let denied = refused(json_rpc(json!(1)), refusal);
         assert_eq!(denied.status.as_ref().unwrap().code, 403);
         assert_eq!(
             header_of(&denied, "www-authenticate"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Expected::{self, Allowed, Denied, Unparsed};
+use super::Expected::{self, Allowed, DeniedByJsonRpc, Unparsed};
 use super::{expect, mesh, post};
 use crate::cast;
 
@@ -21,11 +21,10 @@ async fn a2a() {
         expect(method, "tools.example", &mark, request, expected).await
     };
     call("message/send", Allowed).await;
-    // A refusal is HTTP's, unlike MCP's: an agent sees 403 and problem details.
     let policy = "agents-do-not-stop-each-other";
-    let answer = call("tasks/cancel", Denied(policy)).await;
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
-    assert_eq!(answer.json()["policies"], json!([policy]), "{answer:?}");
+    let answer = call("tasks/cancel", DeniedByJsonRpc(policy)).await;
+    assert_eq!(answer.json()["id"], "call-1", "{answer:?}");
+    assert_eq!(answer.json()["error"]["data"]["policies"], json!([policy]), "{answer:?}");
     // A server of another version may know it.
     call("tasks/destroy", Unparsed("method_unknown")).await;
 }

@@ -246,6 +246,9 @@ mod tests {
 
     use super::*;
     use crate::facts::Protocol;
+    use crate::json::document;
+    use crate::plan::{Limits, ProtocolPlan};
+    use crate::protocol::{RequestHead, inspect_body};
 
     const NOW: u64 = 1_800_000_000_000;
     const WINDOW: u64 = 5_000;
@@ -276,6 +279,22 @@ mod tests {
             open(&[key("k2")], &binding(), &header, NOW, WINDOW),
             Err(SealError::KeyUnknown)
         );
+    }
+
+    #[test]
+    fn the_deepest_field_of_the_deepest_document_crosses_the_header() {
+        let depth = document::MAX_DEPTH;
+        let body = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let plan = serde_json::json!({ "json": { "fields": { "all": "", "each": "$[*]" } } });
+        let plan: ProtocolPlan = serde_json::from_value(plan).unwrap();
+        let limits = Limits { depth, ..Limits::default() };
+        let headers = [("content-type", "application/json")];
+        let head = RequestHead { method: "POST", authority: "a", path: "/", headers: &headers };
+        let facts = inspect_body(&plan, &limits, &head, body.as_bytes());
+        assert_eq!(facts.unparsed, None);
+        let sealed = SealedFacts { facts, ..sealed() };
+        let header = seal(&key("k1"), &binding(), &sealed).unwrap();
+        assert_eq!(open(&[key("k1")], &binding(), &header, NOW, WINDOW), Ok(sealed));
     }
 
     #[test]

@@ -24,7 +24,7 @@
 //! | noncharacters (`\uffff`, U+10FFFE) | 8.2 | read |
 //! | bytes that are not UTF-8, surrogates and overlong forms among them | 8.1 | refused (`utf8_invalid`) |
 //! | a byte order mark | 8.1 | refused |
-//! | nesting | 9 | read up to the route's limit, 128 at most; refused deeper (`too_deep`) |
+//! | nesting | 9 | read up to the route's limit, 112 at most; refused deeper (`too_deep`) |
 //!
 //! Numbers are held by value, so `1.0`, `1e0` and `1` are one number.
 //!
@@ -39,8 +39,9 @@ use serde_json::{Map, Number, Value};
 use crate::facts::{Unparsed, UnparsedCode};
 
 /// The deepest nesting that is read whatever the limits say: `Value` is dropped
-/// and written by recursion, and a Wasm stack is small.
-pub const MAX_DEPTH: usize = 128;
+/// and written by recursion, and a Wasm stack is small. What is selected of a document
+/// goes into facts, and `serde_json` reads those only where they nest less than 128 deep.
+pub const MAX_DEPTH: usize = 112;
 
 /// Reads the whole of `bytes` as one document that nests at most `depth` deep (a
 /// scalar has depth 0), and never deeper than [`MAX_DEPTH`].

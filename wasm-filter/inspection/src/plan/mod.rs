@@ -179,7 +179,7 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The largest body once its content encoding is undone, in bytes.
     pub decoded_bytes: usize,
-    /// The deepest nesting, 1 to 128; SQL is bounded more tightly.
+    /// The deepest nesting, 1 to 112; SQL is bounded more tightly.
     pub depth: usize,
     /// The most commands in one request.
     pub commands: usize,

@@ -141,7 +141,8 @@ impl Exchange<'_> {
         Ok(commands)
     }
 
-    /// A request or notification; `headers` are those that repeat parts of it.
+    /// A request or notification; `headers` are those that repeat parts of it, which a
+    /// batch has not.
     fn call(
         &self,
         revision: Option<McpRevision>,
@@ -161,6 +162,9 @@ impl Exchange<'_> {
             headers.repeat(self.plan, revision, &call, &params)?;
         }
         let mut attributes = stamp(self.plan, revision, &call.method, call.id);
+        if headers.is_none() {
+            attributes.insert("batch".to_owned(), Value::Bool(true));
+        }
         if let Some(params) = call.params {
             attributes
                 .insert("params_sha256".to_owned(), Value::from(params_digest(params).to_string()));

@@ -64,6 +64,7 @@ pub(super) static MCP: Family = Family {
             AttributeKind::Carried,
             "The JSON-RPC id, which the answer repeats; absent in notifications.",
         ),
+        optional("batch", AttributeKind::Bool, "`true` where the request came in a batch."),
         optional(
             "params_sha256",
             AttributeKind::Carried,

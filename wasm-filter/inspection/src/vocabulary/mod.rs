@@ -256,7 +256,11 @@ mod tests {
     #[test]
     fn an_action_is_found_by_its_name() {
         for spec in actions() {
-            assert!(action(spec.name).is_some_and(|found| found.name == spec.name), "{}", spec.name);
+            assert!(
+                action(spec.name).is_some_and(|found| found.name == spec.name),
+                "{}",
+                spec.name
+            );
         }
         for none in ["", "mcp", "mcp:", "mcp:nothing", "nothing:select", ":select"] {
             assert!(action(none).is_none(), "{none}");

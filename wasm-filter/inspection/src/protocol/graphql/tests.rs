@@ -117,14 +117,17 @@ fn a_long_chain_of_fragments_is_too_deep() {
 
 #[test]
 fn the_deepest_document_is_read_and_a_deeper_one_refused() {
-    let limits = Limits { depth: 128, ..Limits::default() };
+    let limits = Limits { depth: document::MAX_DEPTH, ..Limits::default() };
     let selections = |depth: usize| "{ a ".repeat(depth) + &"}".repeat(depth);
     let values = |depth: usize| format!("{{ a(x: {}1{}) }}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(post(&selections(128), &limits).unwrap()[0].attributes["depth"], 128);
-    assert!(post(&values(127), &limits).is_ok());
+    assert_eq!(
+        post(&selections(document::MAX_DEPTH), &limits).unwrap()[0].attributes["depth"],
+        document::MAX_DEPTH
+    );
+    assert!(post(&values(document::MAX_DEPTH - 1), &limits).is_ok());
     for deeper in [
-        selections(129),
-        values(128),
+        selections(document::MAX_DEPTH + 1),
+        values(document::MAX_DEPTH),
         "{ a ".repeat(20_000),
         "{...".repeat(20_000),
         format!("{{ a(x: {}", "{x:".repeat(20_000)),

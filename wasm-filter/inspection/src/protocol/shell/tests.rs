@@ -171,7 +171,7 @@ fn the_deepest_text_fits_the_stack_of_wasm() {
         ("[[ $(", ") ]]"),
         ("coproc ", ""),
     ];
-    let limits = Limits { depth: 128, ..Limits::default() };
+    let limits = Limits { depth: 112, ..Limits::default() };
     for (open, close) in nested {
         for levels in [30, 62, 70, 2_000] {
             let text = format!("{}x{}", open.repeat(levels), close.repeat(levels));

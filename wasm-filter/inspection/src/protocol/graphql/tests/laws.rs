@@ -173,9 +173,9 @@ fn the_deepest_expansion_fits_a_small_stack() {
     for number in 0..200 {
         write!(text, " fragment F{number} on T {{ ... {{ ...F{} }} }}", number + 1).unwrap();
     }
-    let deep = "{ a ".repeat(120) + &"}".repeat(120);
+    let deep = "{ a ".repeat(112) + &"}".repeat(112);
     let run = move || {
-        let limits = Limits { depth: 128, ..Limits::default() };
+        let limits = Limits { depth: 112, ..Limits::default() };
         assert_eq!(post(&text, &limits), Err(UnparsedCode::TooDeep));
         assert_eq!(post(&text.replace("...F100 ", "b "), &limits).unwrap()[0].resource, "b");
         assert!(post(&deep, &limits).is_ok());
