@@ -3,7 +3,7 @@
 
 use chaperone_inspection::digest::Digest;
 use chaperone_inspection::facts::{Facts, Protocol, Unparsed, UnparsedCode};
-use chaperone_inspection::protocol::{self, RequestHead, Route};
+use chaperone_inspection::protocol::{self, RequestHead, Route, RoutePlace};
 use chaperone_inspection::seal::{self, Binding, FACTS_HEADER, SealedFacts};
 
 use crate::Filter;
@@ -35,7 +35,7 @@ enum Stage {
     #[default]
     Before,
     /// Held until its body is complete. `body` once a part of it has come.
-    Held { head: Head, protocol: Protocol, limit: usize, body: usize },
+    Held { head: Head, place: RoutePlace, limit: usize, body: usize },
     /// On its way, with or without facts.
     Passed,
 }
@@ -62,7 +62,7 @@ impl RequestSide {
         self.caller.grpc = head.grpc;
         self.stage = Stage::Passed;
         let Some(found) = head.with(|head| found(filter, head)) else { return Flow::Continue };
-        let Found { protocol, limit, tunnel } = match found {
+        let Found { place, limit, tunnel } = match found {
             Ok(found) => found,
             Err(unparsed) => {
                 return self.unparsed(host, filter, &head, Protocol::Http, unparsed);
@@ -70,13 +70,13 @@ impl RequestSide {
         };
         // What goes through a tunnel has no end to wait for.
         if end_of_stream || tunnel {
-            return self.inspect(host, filter, &head, &[]);
+            return self.inspect(host, filter, &head, place, &[]);
         }
         let declared = headers.value("content-length").and_then(|value| value.parse().ok());
         if declared.is_some_and(|declared: usize| declared > limit) {
-            return self.too_large(host, filter, &head, protocol);
+            return self.too_large(host, filter, &head, place);
         }
-        self.stage = Stage::Held { head, protocol, limit, body: 0 };
+        self.stage = Stage::Held { head, place, limit, body: 0 };
         Flow::Hold
     }
 
@@ -113,29 +113,31 @@ impl RequestSide {
 
     fn complete(&mut self, host: &impl Host, filter: &Filter) -> Flow {
         let stage = std::mem::replace(&mut self.stage, Stage::Passed);
-        let Stage::Held { head, protocol, limit, body: size } = stage else {
+        let Stage::Held { head, place, limit, body: size } = stage else {
             return self.passing();
         };
         if size > limit {
-            return self.too_large(host, filter, &head, protocol);
+            return self.too_large(host, filter, &head, place);
         }
         // A buffer exists only once a part of the body has come.
         let body = if size == 0 { Vec::new() } else { host.body(Body::Request, size) };
         if body.len() != size {
             return self.answer(host, &Reply::unavailable("The request's body could not be read."));
         }
-        self.inspect(host, filter, &head, &body)
+        self.inspect(host, filter, &head, place, &body)
     }
 
-    fn inspect(&mut self, host: &impl Host, filter: &Filter, head: &Head, body: &[u8]) -> Flow {
-        let facts = head.with(|head| match filter.inspector().route(head)? {
-            Ok(route) => Some(filter.inspector().inspect(route, head, body)),
-            Err(unparsed) => Some(Facts::unparsed(Protocol::Http, unparsed)),
-        });
-        match facts {
-            Some(facts) => self.state(host, filter, head, facts, Digest::of(body)),
-            None => Flow::Continue,
-        }
+    fn inspect(
+        &mut self,
+        host: &impl Host,
+        filter: &Filter,
+        head: &Head,
+        place: RoutePlace,
+        body: &[u8],
+    ) -> Flow {
+        let Some(route) = filter.inspector().at(place) else { return self.no_route(host) };
+        let facts = head.with(|head| filter.inspector().inspect(route, head, body));
+        self.state(host, filter, head, facts, Digest::of(body))
     }
 
     fn too_large(
@@ -143,13 +145,16 @@ impl RequestSide {
         host: &impl Host,
         filter: &Filter,
         head: &Head,
-        protocol: Protocol,
+        place: RoutePlace,
     ) -> Flow {
-        let limits = head.with(|head| match filter.inspector().route(head) {
-            Some(Ok(route)) => *route.limits,
-            _ => filter.inspector().plan().limits,
-        });
-        self.unparsed(host, filter, head, protocol, protocol::too_large(&limits))
+        let Some(route) = filter.inspector().at(place) else { return self.no_route(host) };
+        let protocol = route.plan.inspect.protocol();
+        self.unparsed(host, filter, head, protocol, protocol::too_large(route.limits))
+    }
+
+    /// A place is of the plan that it was found in, and a filter has one plan.
+    fn no_route(&mut self, host: &impl Host) -> Flow {
+        self.answer(host, &Reply::unavailable("The plan has no such route."))
     }
 
     /// Facts about a body that was not read: its digest is that of nothing, because
@@ -216,7 +221,7 @@ pub(crate) fn remove_ours(host: &impl Host, map: Map, headers: &Headers) {
 
 /// What of an inspected route matters before the body is there.
 struct Found {
-    protocol: Protocol,
+    place: RoutePlace,
     /// The largest body, in bytes.
     limit: usize,
     /// The request asks for a tunnel.
@@ -225,15 +230,13 @@ struct Found {
 
 /// The inspected route of a request; `None` where it has none.
 fn found(filter: &Filter, head: &RequestHead<'_>) -> Option<Result<Found, Unparsed>> {
-    let route = filter.inspector().route(head)?;
-    let found = |route: Route<'_>| {
-        route.is_inspected().then(|| Found {
-            protocol: route.plan.inspect.protocol(),
-            limit: route.limits.body_bytes,
-            tunnel: head.asks_for_tunnel(),
-        })
+    let place = match filter.inspector().find(head)? {
+        Ok(place) => place,
+        Err(unparsed) => return Some(Err(unparsed)),
     };
-    route.map(found).transpose()
+    let route = filter.inspector().at(place).filter(Route::is_inspected)?;
+    let limit = route.limits.body_bytes;
+    Some(Ok(Found { place, limit, tunnel: head.asks_for_tunnel() }))
 }
 
 /// What is kept of the headers while the body comes.

@@ -92,6 +92,15 @@ pub struct Route<'p> {
     pub limits: &'p Limits,
 }
 
+/// The place of a route in the plan of one inspector: what is kept of a [`Route`] while
+/// the rest of its request comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoutePlace {
+    service: usize,
+    /// `None` where no route of the service has the path: plain HTTP.
+    route: Option<usize>,
+}
+
 impl Route<'_> {
     /// Whether its requests are held and read; of the others the method and the path
     /// are all there is to know.
@@ -131,14 +140,30 @@ impl Inspector {
     /// Hosts are compared without case, port and final dot: a name first, then the
     /// longest `*.suffix`, then `*`.
     pub fn route(&self, head: &RequestHead<'_>) -> Option<Result<Route<'_>, Unparsed>> {
-        let service = self.plan.services.get(self.hosts.find(head.authority)?)?;
-        let plan =
+        match self.find(head)? {
+            Ok(place) => self.at(place).map(Ok),
+            Err(unparsed) => Some(Err(unparsed)),
+        }
+    }
+
+    /// The place of what [`Self::route`] gives.
+    pub fn find(&self, head: &RequestHead<'_>) -> Option<Result<RoutePlace, Unparsed>> {
+        let index = self.hosts.find(head.authority)?;
+        let service = self.plan.services.get(index)?;
+        let route =
             NormalPath::parse(head.path).and_then(|path| routing::route(service, &path, head));
-        Some(plan.map(|plan| Route {
-            service,
-            plan,
-            limits: plan.limits.as_ref().unwrap_or(&self.plan.limits),
-        }))
+        Some(route.map(|route| RoutePlace { service: index, route }))
+    }
+
+    /// The route at a place; `None` if it is one of another plan.
+    pub fn at(&self, place: RoutePlace) -> Option<Route<'_>> {
+        let service = self.plan.services.get(place.service)?;
+        let plan = match place.route {
+            Some(index) => service.routes.get(index)?,
+            None => &routing::PLAIN_HTTP,
+        };
+        let limits = plan.limits.as_ref().unwrap_or(&self.plan.limits);
+        Some(Route { service, plan, limits })
     }
 
     /// Reads a whole request on `route`.

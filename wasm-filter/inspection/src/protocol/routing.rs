@@ -8,7 +8,8 @@ use crate::facts::{Unparsed, UnparsedCode};
 use crate::json::document;
 use crate::plan::{Limits, Plan, ProtocolPlan, RoutePlan, ServicePlan};
 
-static PLAIN_HTTP: RoutePlan = RoutePlan::new(String::new(), ProtocolPlan::Http);
+/// How a path is read that no route has.
+pub(super) static PLAIN_HTTP: RoutePlan = RoutePlan::new(String::new(), ProtocolPlan::Http);
 
 /// Hosts to the places of their services in the plan.
 #[derive(Debug)]
@@ -94,14 +95,14 @@ impl Hosts {
     }
 }
 
-/// How `path` is read on `service`: by the first route of the longest matching prefix
-/// that takes the method and the content type, or as plain HTTP where no prefix
-/// matches.
-pub(super) fn route<'p>(
-    service: &'p ServicePlan,
+/// The place of the route by which `path` is read on `service`: the first of the longest
+/// matching prefix that takes the method and the content type, or none, which is plain
+/// HTTP, where no prefix matches.
+pub(super) fn route(
+    service: &ServicePlan,
     path: &NormalPath<'_>,
     head: &RequestHead<'_>,
-) -> Result<&'p RoutePlan, Unparsed> {
+) -> Result<Option<usize>, Unparsed> {
     let longest = |covers: fn(&str, &str) -> bool| {
         let matching = service.routes.iter().filter(|route| covers(&route.path, path.as_str()));
         matching.map(|route| route.path.len()).max()
@@ -115,24 +116,27 @@ pub(super) fn route<'p>(
             "the path can be read in more than one way: it differs from a route in case only",
         ));
     }
-    let Some(length) = exact else { return Ok(&PLAIN_HTTP) };
-    let of_path =
-        |route: &&RoutePlan| route.path.len() == length && covers(&route.path, path.as_str());
-    let of_method =
-        |route: &&RoutePlan| route.methods.is_empty() || route.methods.contains(head.method);
-    let mut routes = service.routes.iter().filter(of_path).filter(of_method).peekable();
+    let Some(length) = exact else { return Ok(None) };
+    let takes_method = |route: &RoutePlan| {
+        route.path.len() == length
+            && covers(&route.path, path.as_str())
+            && (route.methods.is_empty() || route.methods.contains(head.method))
+    };
+    let mut routes =
+        service.routes.iter().enumerate().filter(|(_, route)| takes_method(route)).peekable();
     if routes.peek().is_none() {
         return Err(Unparsed::new(
             UnparsedCode::MethodUnexpected,
             "no route of this path takes the method",
         ));
     }
-    let of_type = |route: &&RoutePlan| {
+    let takes_type = |route: &RoutePlan| {
         route.content_types.is_empty()
             || content::media_type(head).is_ok_and(|name| route.content_types.contains(&name))
     };
     routes
-        .find(of_type)
+        .find(|(_, route)| takes_type(route))
+        .map(|(index, _)| Some(index))
         .ok_or_else(|| content::unexpected("no route of this path takes the content type"))
 }
 
